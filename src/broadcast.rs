@@ -1,0 +1,367 @@
+//! Emitting: from a target and a message to the rooms' logs.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use crate::entry::{Audience, Entry, NAMED};
+use crate::error::{EmitError, RoomNameError, StaleSocket};
+use crate::event::{EventId, IntoEvent};
+use crate::payload::Payload;
+use crate::reason::DisconnectReason;
+use crate::room::Room;
+use crate::slab::SocketId;
+use crate::state::{NamespaceCore, SocketCore};
+use crate::sync::Arc;
+use crate::target::{IntoTargets, Place, Target};
+use crate::topic::{Published, Publishing, Topic, Victims};
+
+/// What an emit did, as far as that is free to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Emitted {
+    sequence: Option<u64>,
+    members: usize,
+    rooms: usize,
+}
+
+impl Emitted {
+    /// Returns the message's place in the namespace's order, or `None` if it was addressed to nobody.
+    #[must_use]
+    pub fn sequence(&self) -> Option<u64> {
+        self.sequence
+    }
+
+    /// Returns how many members the addressed rooms had, those left out and those in several of them
+    /// included: an upper bound of the recipients, and exact for one room with nobody left out.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.members
+    }
+
+    /// Returns how many rooms with members it was addressed to. Everyone counts as one, and so does a
+    /// socket.
+    #[must_use]
+    pub fn rooms(&self) -> usize {
+        self.rooms
+    }
+}
+
+impl From<Option<Published>> for Emitted {
+    fn from(published: Option<Published>) -> Self {
+        published.map_or(Self::default(), |published| Self {
+            sequence: Some(published.sequence),
+            members: published.members,
+            rooms: published.rooms,
+        })
+    }
+}
+
+/// An emit in the making: whom it is for, and who it is from. Comes from
+/// [`Namespace::to`](crate::Namespace::to), [`Socket::to`](crate::Socket::to) and their like.
+///
+/// A plain value: each call returns a new one, and one can be used for many emits. To keep it beyond the
+/// borrow of the namespace or socket, keep a [`Target`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before `emit`"]
+pub struct Broadcast<'a> {
+    from: Emitter<'a>,
+    target: Cow<'a, Target>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Emitter<'a> {
+    Namespace(&'a NamespaceCore),
+    /// A socket, which gets the message too if it is addressed.
+    Socket(&'a SocketCore),
+    /// A socket, which does not.
+    Others(&'a SocketCore),
+}
+
+impl<'a> Broadcast<'a> {
+    pub(crate) fn new(from: Emitter<'a>, target: Cow<'a, Target>) -> Self {
+        Self { from, target }
+    }
+
+    /// Adds rooms and sockets to those that are addressed: a union, each socket gets the message once.
+    pub fn to(self, places: impl IntoTargets) -> Self {
+        Self { target: Cow::Owned(self.target.into_owned().to(places)), ..self }
+    }
+
+    /// Leaves out the members of rooms, and sockets. Exclusion beats inclusion.
+    pub fn except(self, places: impl IntoTargets) -> Self {
+        Self { target: Cow::Owned(self.target.into_owned().except(places)), ..self }
+    }
+
+    /// Emits a message, from any thread: it is in the inboxes of all whom it is for when this returns.
+    ///
+    /// Costs the same whatever the number of members. Room names cost a look-up each; a message to
+    /// several rooms, or that leaves out more than one socket, costs an allocation the first time for
+    /// this value. If sockets sleep in an addressed room, waking them is part of this call, and so is
+    /// disconnecting those over their [backlog](crate::Backlog).
+    ///
+    /// # Errors
+    ///
+    /// Nobody gets anything if the event name or a room name is refused, an addressed socket is gone,
+    /// the emitting socket is closed or the namespace is removed. An addressed room that does not exist
+    /// is no error: it has no members.
+    pub fn emit(&self, event: impl IntoEvent, payload: impl Into<Payload>) -> Result<Emitted, EmitError> {
+        let namespace = self.from.namespace();
+        self.from.check()?;
+        let event = event.resolve(&namespace.engine.events)?;
+        emit_to(namespace, self.from, &self.target, event, payload.into())
+    }
+}
+
+impl<'a> Emitter<'a> {
+    fn namespace(self) -> &'a NamespaceCore {
+        match self {
+            Self::Namespace(namespace) => namespace,
+            Self::Socket(socket) | Self::Others(socket) => &socket.namespace,
+        }
+    }
+
+    fn check(self) -> Result<(), EmitError> {
+        match self {
+            Self::Namespace(namespace) if namespace.is_closed() => Err(EmitError::NamespaceClosed),
+            Self::Namespace(_) => Ok(()),
+            Self::Socket(socket) | Self::Others(socket) => check_open(socket),
+        }
+    }
+
+    fn sender(self) -> Option<SocketId> {
+        match self {
+            Self::Namespace(_) => None,
+            Self::Socket(socket) | Self::Others(socket) => Some(socket.id()),
+        }
+    }
+}
+
+impl Room {
+    /// Emits a message to all members: the fastest way. Otherwise as [`Broadcast::emit`].
+    ///
+    /// # Errors
+    ///
+    /// If the event name is refused or the namespace is removed.
+    pub fn emit(&self, event: impl IntoEvent, payload: impl Into<Payload>) -> Result<Emitted, EmitError> {
+        let namespace = self.namespace_core();
+        let event = event.resolve(&namespace.engine.events)?;
+        let payload = payload.into();
+        let entry = match event {
+            EventId::Listed(event) => Entry::All { payload, event, sender: None },
+            named @ EventId::Unlisted(_) => {
+                aimed(&Target::new(), audience(&[self.topic()], None, false), named, payload)
+            }
+        };
+        let emitted = publish(namespace, self.topic(), entry);
+        if emitted.sequence.is_none() && namespace.is_closed() {
+            return Err(EmitError::NamespaceClosed);
+        }
+        Ok(emitted)
+    }
+}
+
+/// Emits to a room, from a socket, that socket excluded.
+pub(crate) fn emit_from(
+    room: &Room,
+    socket: &SocketCore,
+    event: impl IntoEvent,
+    payload: impl Into<Payload>,
+) -> Result<Emitted, EmitError> {
+    check_open(socket)?;
+    let namespace = &*socket.namespace;
+    let topic = own(namespace, room)?;
+    let sender = socket.id();
+    let payload = payload.into();
+    let entry = match event.resolve(&namespace.engine.events)? {
+        EventId::Listed(event) => Entry::NotSender { payload, event, sender },
+        named @ EventId::Unlisted(_) => {
+            aimed(&Target::new(), audience(&[topic], Some(sender), true), named, payload)
+        }
+    };
+    Ok(publish(namespace, topic, entry))
+}
+
+/// Emits to one socket.
+pub(crate) fn emit_direct(
+    socket: &SocketCore,
+    event: impl IntoEvent,
+    payload: impl Into<Payload>,
+) -> Result<Emitted, EmitError> {
+    check_open(socket)?;
+    let namespace = &*socket.namespace;
+    let event = event.resolve(&namespace.engine.events)?;
+    let topic = socket.direct().map_err(EmitError::Closed)?;
+    let payload = payload.into();
+    let entry = match event {
+        EventId::Listed(event) => Entry::All { payload, event, sender: None },
+        named @ EventId::Unlisted(_) => {
+            aimed(&Target::new(), audience(&[topic], None, false), named, payload)
+        }
+    };
+    let emitted = publish(namespace, topic, entry);
+    if emitted.sequence.is_none() {
+        check_open(socket)?; // closed meanwhile
+    }
+    Ok(emitted)
+}
+
+fn check_open(socket: &SocketCore) -> Result<(), EmitError> {
+    socket.closed().map_or(Ok(()), |reason| Err(EmitError::Closed(reason)))
+}
+
+/// A room to publish to: borrowed from the target, or found for this emit.
+enum Found<'a> {
+    Borrowed(&'a Arc<Topic>),
+    Owned(Arc<Topic>),
+}
+
+impl Found<'_> {
+    fn topic(&self) -> &Arc<Topic> {
+        match self {
+            Self::Borrowed(topic) => topic,
+            Self::Owned(topic) => topic,
+        }
+    }
+}
+
+fn emit_to(
+    namespace: &NamespaceCore,
+    from: Emitter<'_>,
+    target: &Target,
+    event: EventId,
+    payload: Payload,
+) -> Result<Emitted, EmitError> {
+    let found = find(namespace, target)?;
+    let (except_rooms, mut except_sockets) = find_excepted(namespace, target)?;
+    let (sender, except_sender) = (from.sender(), matches!(from, Emitter::Others(_)));
+    if except_sender {
+        except_sockets.retain(|socket| Some(*socket) != sender);
+    }
+    let topics: SmallVec<[&Arc<Topic>; 4]> = found.iter().map(Found::topic).collect();
+    let short = match (&topics[..], &event, &except_sockets[..], sender) {
+        _ if !except_rooms.is_empty() => None,
+        ([topic], &EventId::Listed(event), [], Some(sender)) if except_sender => {
+            Some((topic, Entry::NotSender { payload: payload.clone(), event, sender }))
+        }
+        ([topic], &EventId::Listed(event), [], sender) => {
+            Some((topic, Entry::All { payload: payload.clone(), event, sender }))
+        }
+        ([topic], &EventId::Listed(event), &[excluded], None) => {
+            Some((topic, Entry::NotSocket { payload: payload.clone(), event, excluded }))
+        }
+        _ => None,
+    };
+    if let Some((topic, entry)) = short {
+        return Ok(publish(namespace, topic, entry));
+    }
+    if topics.is_empty() {
+        return Ok(Emitted::default());
+    }
+    let audience = Audience { except_rooms, except_sockets, ..audience(&topics, sender, except_sender) };
+    let entry = aimed(target, audience, event, payload);
+    if let [topic] = topics[..] {
+        return Ok(publish(namespace, topic, entry));
+    }
+    let mut sorted: SmallVec<[&Topic; 4]> = topics.iter().map(|topic| &***topic).collect();
+    sorted.sort_unstable_by_key(|topic| topic.id());
+    let mut victims = Victims::new();
+    let published =
+        Topic::publish_all(&sorted, &entry, &publishing(namespace, &is_behind(namespace)), &mut victims);
+    disconnect_all(namespace, &victims);
+    Ok(published.into())
+}
+
+/// The rooms that a target addresses, in the order in which it lists them, each once.
+fn find<'a>(namespace: &'a NamespaceCore, target: &'a Target) -> Result<SmallVec<[Found<'a>; 4]>, EmitError> {
+    let mut found: SmallVec<[Found<'a>; 4]> = SmallVec::new();
+    let Some(places) = &target.to else {
+        found.push(Found::Borrowed(&namespace.everyone));
+        return Ok(found);
+    };
+    for place in places {
+        let next = match place {
+            Place::Name(name) => {
+                namespace.check(name)?;
+                namespace.rooms.get(name).map(Found::Owned)
+            }
+            Place::Room(room) => Some(Found::Borrowed(own(namespace, room)?)),
+            Place::Socket(id) => {
+                let socket = namespace.socket(*id)?;
+                let topic = socket.direct().map_err(|_| StaleSocket(*id))?;
+                Some(Found::Owned(Arc::clone(topic)))
+            }
+        };
+        if let Some(next) = next {
+            if !found.iter().any(|found| found.topic().id() == next.topic().id()) {
+                found.push(next);
+            }
+        }
+    }
+    Ok(found)
+}
+
+type Excepted = (SmallVec<[u64; 2]>, SmallVec<[SocketId; 2]>);
+
+fn find_excepted(namespace: &NamespaceCore, target: &Target) -> Result<Excepted, EmitError> {
+    let (mut rooms, mut sockets) = Excepted::default();
+    for place in &target.except {
+        match place {
+            Place::Name(name) => {
+                namespace.check(name)?;
+                rooms.extend(namespace.rooms.get(name).map(|topic| topic.id()));
+            }
+            Place::Room(room) => rooms.push(own(namespace, room)?.id()),
+            // A stale id leaves out nobody, as it should.
+            Place::Socket(id) if sockets.contains(id) => {}
+            Place::Socket(id) => sockets.push(*id),
+        }
+    }
+    Ok((rooms, sockets))
+}
+
+fn own<'a>(namespace: &NamespaceCore, room: &'a Room) -> Result<&'a Arc<Topic>, RoomNameError> {
+    if room.is_of(namespace) { Ok(room.topic()) } else { Err(RoomNameError::Foreign) }
+}
+
+fn audience(topics: &[&Arc<Topic>], sender: Option<SocketId>, except_sender: bool) -> Audience {
+    let rooms = topics.iter().map(|topic| topic.id()).collect();
+    Audience { rooms, sender, except_sender, ..Audience::default() }
+}
+
+fn aimed(target: &Target, audience: Audience, event: EventId, payload: Payload) -> Entry {
+    match event {
+        EventId::Listed(event) => Entry::Aimed { payload, event, audience: target.cache.get(audience) },
+        EventId::Unlisted(name) => {
+            let audience = Arc::new(Audience { name: Some(name), ..audience });
+            Entry::Aimed { payload, event: NAMED, audience }
+        }
+    }
+}
+
+#[inline]
+fn publish(namespace: &NamespaceCore, topic: &Topic, entry: Entry) -> Emitted {
+    let mut victims = Victims::new();
+    let published = topic.publish(entry, &publishing(namespace, &is_behind(namespace)), &mut victims);
+    disconnect_all(namespace, &victims);
+    published.into()
+}
+
+fn publishing<'a>(
+    namespace: &'a NamespaceCore,
+    is_behind: &'a dyn Fn(SocketId, u64) -> bool,
+) -> Publishing<'a> {
+    Publishing { order: &namespace.order, is_behind }
+}
+
+fn is_behind(namespace: &NamespaceCore) -> impl Fn(SocketId, u64) -> bool + '_ {
+    |socket, sequence| namespace.is_behind(socket, sequence)
+}
+
+#[inline]
+fn disconnect_all(namespace: &NamespaceCore, victims: &[SocketId]) {
+    for &id in victims {
+        if let Ok(socket) = namespace.socket(id) {
+            socket.disconnect(DisconnectReason::Backlog);
+        }
+    }
+}

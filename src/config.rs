@@ -1,0 +1,186 @@
+//! Every knob, checked when it is set.
+
+use crate::error::ConfigError;
+use crate::event::MAX_EVENT_NAMES;
+use crate::log::Limits;
+use crate::segment::Position;
+
+/// What happens to a socket whose unread backlog in a room is over the limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// Drop the oldest messages; the socket finds a [gap](crate::Delivery::gap) with their exact number
+    /// in their place.
+    #[default]
+    DropOldest,
+    /// Disconnect the socket with [`DisconnectReason::Backlog`](crate::DisconnectReason::Backlog), in
+    /// the emit that would have dropped a message addressed to it, whether it ever drains again or not.
+    Disconnect,
+}
+
+/// How much a room keeps for members that do not read, and what becomes of those that fall further
+/// behind.
+///
+/// Limits are per room, and shared: whoever stalls, a room holds its limit once. The namespace-wide
+/// messages and the direct messages of one socket count like a room each. Both limits are lower
+/// bounds of what a stalled socket can still read: messages go by whole segments, so up to one segment
+/// (at most [`segment_messages`](Self::segment_messages) messages) more may be held, and each stalled
+/// socket holds on to the segment that it is in.
+///
+/// ```
+/// use roomcast::{Backlog, Overflow};
+///
+/// let backlog = Backlog::new().messages(100)?.bytes(1 << 20)?.overflow(Overflow::Disconnect);
+/// assert_eq!(backlog.segment_messages(), 12);
+/// assert!(Backlog::new().messages(0).is_err());
+/// # Ok::<(), roomcast::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    messages: usize,
+    bytes: usize,
+    overflow: Overflow,
+}
+
+impl Backlog {
+    /// The default: 4096 messages, 16 MiB, [drop the oldest](Overflow::DropOldest).
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { messages: 4096, bytes: 16 << 20, overflow: Overflow::DropOldest }
+    }
+
+    /// Sets how many messages a stalled member can be behind. Default 4096.
+    ///
+    /// # Errors
+    ///
+    /// For 0, and above 2³².
+    pub const fn messages(mut self, messages: usize) -> Result<Self, ConfigError> {
+        if messages == 0 || messages as u64 > 1 << 32 {
+            return Err(bad("messages", "must be from 1 to 4294967296"));
+        }
+        self.messages = messages;
+        Ok(self)
+    }
+
+    /// Sets how many payload bytes a stalled member can be behind. Default 16 MiB.
+    ///
+    /// The newest message is kept whatever its size.
+    ///
+    /// # Errors
+    ///
+    /// For 0, and above 2⁴⁸.
+    pub const fn bytes(mut self, bytes: usize) -> Result<Self, ConfigError> {
+        if bytes == 0 || bytes as u64 > 1 << 48 {
+            return Err(bad("bytes", "must be from 1 to 2^48"));
+        }
+        self.bytes = bytes;
+        Ok(self)
+    }
+
+    /// Sets what happens beyond. Default [`Overflow::DropOldest`].
+    #[must_use]
+    pub const fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Returns the most messages in one segment: an eighth of the limit, at most 128.
+    #[must_use]
+    pub const fn segment_messages(&self) -> usize {
+        match self.messages / 8 {
+            0 => 1,
+            slots if slots > 128 => 128,
+            slots => slots,
+        }
+    }
+
+    /// Returns after how many payload bytes a segment closes: an eighth of the limit.
+    #[must_use]
+    pub const fn segment_bytes(&self) -> usize {
+        if self.bytes < 8 { 1 } else { self.bytes / 8 }
+    }
+
+    pub(crate) fn policy(&self) -> Overflow {
+        self.overflow
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            backlog: Position { messages: self.messages as u64, bytes: self.bytes as u64 },
+            segment_slots: self.segment_messages() as u32,
+            segment_bytes: self.segment_bytes() as u64,
+        }
+    }
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What an [`EngineBuilder`](crate::EngineBuilder) collects.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) backlog: Backlog,
+    pub(crate) shards: usize,
+    pub(crate) event_names: usize,
+    pub(crate) max_name_bytes: usize,
+    pub(crate) membership_backlog: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            backlog: Backlog::new(),
+            shards: if cfg!(roomcast_loom) { 1 } else { 64 },
+            event_names: 4096,
+            max_name_bytes: 256,
+            membership_backlog: 1024,
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if !self.shards.is_power_of_two() || self.shards > 1 << 12 {
+            return Err(bad("shards", "must be a power of two, at most 4096"));
+        }
+        if self.event_names > MAX_EVENT_NAMES {
+            return Err(bad("event_names", "must be at most 131040"));
+        }
+        if self.max_name_bytes == 0 || self.max_name_bytes > 1 << 16 {
+            return Err(bad("max_name_bytes", "must be from 1 to 65536"));
+        }
+        if self.membership_backlog < 2 {
+            return Err(bad("membership_backlog", "must be at least 2"));
+        }
+        Ok(())
+    }
+}
+
+const fn bad(setting: &'static str, problem: &'static str) -> ConfigError {
+    ConfigError { setting, problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edges_are_checked() {
+        assert_eq!(MAX_EVENT_NAMES, 131_040);
+        assert!(Backlog::new().messages(1).is_ok_and(|backlog| backlog.segment_messages() == 1));
+        assert!(Backlog::new().messages(1 << 32).is_ok_and(|backlog| backlog.segment_messages() == 128));
+        for bad in [
+            Backlog::new().messages(0),
+            Backlog::new().messages((1 << 32) + 1),
+            Backlog::new().bytes(0),
+            Backlog::new().bytes((1 << 48) + 1),
+        ] {
+            assert!(bad.is_err());
+        }
+        let small = Backlog::new().bytes(3).unwrap();
+        assert_eq!((small.segment_bytes(), small.limits().backlog.bytes), (1, 3));
+    }
+}

@@ -1,0 +1,230 @@
+//! What an inbox hands out.
+
+use std::fmt;
+
+use crate::entry::{Entry, NAMED};
+use crate::event::{Event, EventTable, GAP};
+use crate::name::RoomName;
+use crate::payload::Payload;
+use crate::slab::SocketId;
+use crate::topic::{Kind, Topic};
+
+/// One message, as a socket gets it, or a [gap](Self::gap): borrowed from the room's log.
+///
+/// To keep it, [`to_message`](Self::to_message), or clone its [`payload`](Self::payload).
+#[derive(Clone, Copy)]
+pub struct Delivery<'a> {
+    pub(crate) item: Item<'a>,
+    pub(crate) sequence: u64,
+    pub(crate) room: Option<&'a Topic>,
+    pub(crate) events: &'a EventTable,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Item<'a> {
+    Message(&'a Entry),
+    Gap(Gap, &'a Payload),
+}
+
+/// How many messages are missing at this point of the stream, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// How many messages addressed to this socket were lost.
+    pub missed: u64,
+    /// Whether `missed` is exact. If not it is an upper bound: more than 4096 of the lost messages
+    /// went to several rooms or left rooms out, or the membership that explains them is lost too, and
+    /// some of them may not have been for this socket.
+    pub exact: bool,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Why messages are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GapReason {
+    /// The room's backlog was over its [limit](crate::Backlog).
+    Backlog,
+    /// The socket was moved between rooms more often than
+    /// [`EngineBuilder::membership_backlog`](crate::EngineBuilder::membership_backlog) allows without
+    /// being drained. Everything unread is missing, whatever its room.
+    Memberships,
+}
+
+/// By which way a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Via<'a> {
+    /// To all sockets of the namespace.
+    Namespace,
+    /// To the members of this room.
+    Room(&'a RoomName),
+    /// To this socket.
+    Direct,
+}
+
+/// A message to keep: [`Delivery`] without the borrow. Cloning it copies no content.
+#[derive(Clone, Debug)]
+pub struct Message {
+    event: Event,
+    payload: Payload,
+    sender: Option<SocketId>,
+    room: Option<RoomName>,
+    sequence: u64,
+    gap: Option<Gap>,
+}
+
+impl<'a> Delivery<'a> {
+    /// Returns the event's name; `gap` for a [gap](Self::gap).
+    #[must_use]
+    pub fn event(&self) -> &'a str {
+        match self.item {
+            Item::Gap(..) => GAP,
+            Item::Message(Entry::Aimed { event: NAMED, audience, .. }) => {
+                audience.name.as_deref().expect("an event without a number has a name")
+            }
+            Item::Message(entry) => self.events.name(entry.event()),
+        }
+    }
+
+    /// Returns whether it is this event, without looking at its name: cheaper than comparing names.
+    #[must_use]
+    #[inline]
+    pub fn is(&self, event: &Event) -> bool {
+        match self.item {
+            Item::Message(entry) if entry.event() != NAMED => self.events.is(event, entry.event()),
+            _ => self.event() == event.name(),
+        }
+    }
+
+    /// Returns what the message carries; nothing for a [gap](Self::gap).
+    #[must_use]
+    #[inline]
+    pub fn payload(&self) -> &'a Payload {
+        match self.item {
+            Item::Message(entry) => entry.payload(),
+            Item::Gap(_, empty) => empty,
+        }
+    }
+
+    /// Returns the socket that emitted the message, if one did and not the namespace.
+    #[must_use]
+    pub fn sender(&self) -> Option<SocketId> {
+        match self.item {
+            Item::Message(entry) => entry.sender(),
+            Item::Gap(..) => None,
+        }
+    }
+
+    /// Returns the room that the message came by, unless it was to everyone or direct. Of several
+    /// targeted rooms, it is the first listed one that the socket was a member of.
+    #[must_use]
+    pub fn room(&self) -> Option<&'a RoomName> {
+        self.room?.name()
+    }
+
+    /// Returns by which way the message came, or `None` for a gap over all rooms.
+    #[must_use]
+    pub fn via(&self) -> Option<Via<'a>> {
+        Some(match self.room?.kind() {
+            Kind::Everyone => Via::Namespace,
+            Kind::Named(name) => Via::Room(name),
+            Kind::Direct => Via::Direct,
+        })
+    }
+
+    /// Returns its place in the namespace's order.
+    ///
+    /// Sequences are unique, except for the copies of one message, and rise with time; joins and leaves
+    /// take one too, so they are not contiguous. A socket sees them rise, but for messages that were
+    /// being emitted at the same moment by several threads.
+    #[must_use]
+    #[inline]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Returns how much is missing at this point, if this tells of a gap and not of a message.
+    #[must_use]
+    #[inline]
+    pub fn gap(&self) -> Option<Gap> {
+        match self.item {
+            Item::Gap(gap, _) => Some(gap),
+            Item::Message(_) => None,
+        }
+    }
+
+    /// Returns the message, to keep.
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        let name = match self.item {
+            Item::Message(entry) if entry.event() != NAMED => self.events.listed(entry.event()),
+            _ => self.events.unlisted(self.event()),
+        };
+        Message {
+            event: name,
+            payload: self.payload().clone(),
+            sender: self.sender(),
+            room: self.room().cloned(),
+            sequence: self.sequence,
+            gap: self.gap(),
+        }
+    }
+}
+
+impl Message {
+    /// Returns the event's name; `gap` for a gap.
+    #[must_use]
+    pub fn event(&self) -> &str {
+        self.event.name()
+    }
+
+    /// Returns whether it is this event.
+    #[must_use]
+    pub fn is(&self, event: &Event) -> bool {
+        self.event.name() == event.name()
+    }
+
+    /// Returns what the message carries.
+    #[must_use]
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// Returns the socket that emitted it, as [`Delivery::sender`].
+    #[must_use]
+    pub fn sender(&self) -> Option<SocketId> {
+        self.sender
+    }
+
+    /// Returns the room that it came by, as [`Delivery::room`].
+    #[must_use]
+    pub fn room(&self) -> Option<&RoomName> {
+        self.room.as_ref()
+    }
+
+    /// Returns its place in the namespace's order, as [`Delivery::sequence`].
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Returns how much is missing at this point, as [`Delivery::gap`].
+    #[must_use]
+    pub fn gap(&self) -> Option<Gap> {
+        self.gap
+    }
+}
+
+impl fmt::Debug for Delivery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Delivery");
+        f.field("event", &self.event());
+        match self.gap() {
+            Some(gap) => f.field("gap", &gap),
+            None => f.field("payload", self.payload()).field("sender", &self.sender()),
+        };
+        f.field("room", &self.room()).field("sequence", &self.sequence).finish()
+    }
+}

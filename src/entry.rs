@@ -1,0 +1,137 @@
+//! What lies in a slot of a room's log, and who it is for.
+
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+
+use crate::payload::Payload;
+use crate::slab::SocketId;
+use crate::sync::Arc;
+
+/// One message, 24 bytes. The short forms are those of every day; the rest is in an [`Audience`].
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    /// For every member.
+    All { payload: Payload, event: u32, sender: Option<SocketId> },
+    /// For every member but the sender.
+    NotSender { payload: Payload, event: u32, sender: SocketId },
+    /// For every member but this one.
+    NotSocket { payload: Payload, event: u32, excluded: SocketId },
+    /// For whom the audience says, and under the name that it says, if the event is [`NAMED`].
+    Aimed { payload: Payload, event: u32, audience: Arc<Audience> },
+}
+
+/// The event number of a message that carries its name in the audience.
+pub(crate) const NAMED: u32 = u32::MAX;
+
+/// Who a message is for, beyond the short forms. Shared by all copies of a message in several rooms,
+/// and by all messages to one reusable target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Audience {
+    /// The rooms by id, in the order in which they were listed, without duplicates. A socket gets the
+    /// copy in the first of them that it was a member of.
+    pub(crate) rooms: SmallVec<[u64; 4]>,
+    pub(crate) except_rooms: SmallVec<[u64; 2]>,
+    pub(crate) except_sockets: SmallVec<[SocketId; 2]>,
+    pub(crate) sender: Option<SocketId>,
+    pub(crate) except_sender: bool,
+    /// The event name, when the event table has no number for it.
+    pub(crate) name: Option<SmolStr>,
+}
+
+impl Entry {
+    #[inline]
+    pub(crate) fn payload(&self) -> &Payload {
+        match self {
+            Self::All { payload, .. }
+            | Self::NotSender { payload, .. }
+            | Self::NotSocket { payload, .. }
+            | Self::Aimed { payload, .. } => payload,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn event(&self) -> u32 {
+        match self {
+            Self::All { event, .. }
+            | Self::NotSender { event, .. }
+            | Self::NotSocket { event, .. }
+            | Self::Aimed { event, .. } => *event,
+        }
+    }
+
+    pub(crate) fn sender(&self) -> Option<SocketId> {
+        match self {
+            Self::All { sender, .. } => *sender,
+            Self::NotSender { sender, .. } => Some(*sender),
+            Self::NotSocket { .. } => None,
+            Self::Aimed { audience, .. } => audience.sender,
+        }
+    }
+
+    /// Whether `socket` is left out by identity: as the sender, or by its id.
+    #[inline]
+    pub(crate) fn excludes(&self, socket: SocketId) -> bool {
+        match self {
+            Self::All { .. } => false,
+            Self::NotSender { sender, .. } => *sender == socket,
+            Self::NotSocket { excluded, .. } => *excluded == socket,
+            Self::Aimed { audience, .. } => audience.excludes(socket),
+        }
+    }
+}
+
+impl Audience {
+    /// Whether `socket` is left out by identity.
+    pub(crate) fn excludes(&self, socket: SocketId) -> bool {
+        self.except_sockets.contains(&socket) || self.except_sender && self.sender == Some(socket)
+    }
+
+    /// Whether it takes a look at memberships to tell who a message is for.
+    pub(crate) fn asks_for_rooms(&self) -> bool {
+        self.rooms.len() > 1 || !self.except_rooms.is_empty()
+    }
+
+    /// Whether a member of room `here` is to have the copy there, when `was_member` tells which other
+    /// rooms it was a member of as the message was published.
+    pub(crate) fn is_for(&self, socket: SocketId, here: u64, was_member: impl Fn(u64) -> bool) -> bool {
+        let is_member = |room: u64| room == here || was_member(room);
+        !self.excludes(socket)
+            && !self.except_rooms.iter().any(|&room| is_member(room))
+            && self.rooms.iter().find(|&&room| is_member(room)) == Some(&here)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_half_a_cache_line() {
+        assert_eq!(size_of::<Entry>(), 24);
+    }
+
+    #[test]
+    fn the_first_listed_room_of_a_member_has_its_copy() {
+        let id = SocketId::from_bits(1 << 32).unwrap();
+        let audience = Audience {
+            rooms: SmallVec::from_slice(&[7, 5, 9]),
+            except_rooms: SmallVec::from_slice(&[3]),
+            ..Audience::default()
+        };
+        assert!(audience.is_for(id, 5, |room| room == 9));
+        assert!(!audience.is_for(id, 9, |room| room == 5));
+        assert!(!audience.is_for(id, 5, |room| room == 3));
+        assert!(!audience.is_for(id, 5, |room| room == 7));
+    }
+
+    #[test]
+    fn exclusion_is_by_identity() {
+        let [a, b] = [1, 2].map(|bits| SocketId::from_bits(1 << 32 | bits).unwrap());
+        let payload = Payload::default();
+        assert!(!Entry::All { payload: payload.clone(), event: 0, sender: Some(a) }.excludes(a));
+        let entry = Entry::NotSender { payload: payload.clone(), event: 0, sender: a };
+        assert_eq!((entry.excludes(a), entry.excludes(b), entry.sender()), (true, false, Some(a)));
+        let entry = Entry::NotSocket { payload, event: 0, excluded: b };
+        assert_eq!((entry.excludes(a), entry.excludes(b), entry.sender()), (false, true, None));
+    }
+}

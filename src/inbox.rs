@@ -1,0 +1,289 @@
+//! The public reading side of a socket: all its ways to wait are views of one mechanism.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError as Waited, Sender, bounded};
+
+use crate::delivery::{Delivery, Message};
+use crate::error::{Closed, RecvTimeoutError};
+use crate::foreign::contain;
+use crate::mailbox::Wake;
+use crate::reader::Reader;
+use crate::reason::DisconnectReason;
+use crate::slab::SocketId;
+use crate::socket::Socket;
+
+/// What a socket is sent, in order: from all its rooms, its namespace and directly.
+///
+/// There is one for each socket. `Send`, and used by one reader at a time. Choose a way to read:
+///
+/// | | |
+/// |---|---|
+/// | a game's tick, a poll loop | [`drain`](Self::drain), [`try_next`](Self::try_next), [`iter`](Self::iter) |
+/// | a thread of its own | [`recv`](Self::recv), [`recv_timeout`](Self::recv_timeout) |
+/// | a task on any runtime | [`recv_async`](Self::recv_async), [`poll_recv`](Self::poll_recv) |
+/// | an event loop | [`on_wake`](Self::on_wake), then `drain` when woken |
+///
+/// All are views of one mechanism and may be mixed. Between two drains there is at most one wake-up, and
+/// none is lost. A socket that is only polled never waits for a lock when it reads.
+///
+/// Dropping the inbox disconnects the socket.
+pub struct Inbox {
+    socket: Socket,
+    reader: Reader,
+    callback: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// For blocking: a channel with room for one token.
+    tokens: Option<(Sender<()>, Receiver<()>)>,
+}
+
+impl Inbox {
+    pub(crate) fn new(socket: Socket) -> Self {
+        let reader = Reader::new(socket.core().post().clone());
+        Self { socket, reader, callback: None, tokens: None }
+    }
+
+    /// Returns the id of its socket.
+    #[must_use]
+    pub fn id(&self) -> SocketId {
+        self.socket.id()
+    }
+
+    /// Returns its socket.
+    #[must_use]
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Hands everything that was emitted to the socket before this call to `deliver`, oldest first, and
+    /// returns how many deliveries that were, [gaps](Delivery::gap) included.
+    ///
+    /// What is emitted meanwhile, from inside `deliver` too, waits for the next drain, so a drain always
+    /// ends. Costs a load for each room, or with more than 32 rooms for each room that is active, and a
+    /// few per delivery; allocates nothing. If `deliver` panics, the delivery that it was called with
+    /// counts as read, and the next drain goes on after it.
+    ///
+    /// ```
+    /// # let world = roomcast::Engine::new().of("/world")?;
+    /// # let (player, mut inbox) = world.connect();
+    /// player.emit("welcome", "hello")?;
+    /// inbox.drain(|delivery| {
+    ///     if let Some(gap) = delivery.gap() {
+    ///         eprintln!("{} messages lost", gap.missed);
+    ///         return;
+    ///     }
+    ///     match delivery.event() {
+    ///         "welcome" => assert_eq!(delivery.payload().as_str(), Some("hello")),
+    ///         other => panic!("unexpected {other}"),
+    ///     }
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn drain(&mut self, deliver: impl FnMut(Delivery<'_>)) -> usize {
+        let namespace = &self.socket.core().namespace;
+        let count = self.reader.drain(&namespace.order, &namespace.engine.events, deliver);
+        if self.callback.is_some() {
+            self.watch();
+        }
+        count
+    }
+
+    /// Returns the next delivery, if there is one now.
+    ///
+    /// `None` says that everything is read; [`closed`](Self::closed) tells whether more can come.
+    pub fn try_next(&mut self) -> Option<Delivery<'_>> {
+        if self.advance() {
+            return self.current();
+        }
+        if self.callback.is_some() {
+            self.watch();
+        }
+        None
+    }
+
+    /// Returns an iterator over what can be read now, as messages to keep.
+    ///
+    /// Costs two reference counts a message more than [`drain`](Self::drain). Ends when everything is
+    /// read; a later call goes on.
+    pub fn iter(&mut self) -> Iter<'_> {
+        Iter { inbox: self }
+    }
+
+    /// Waits for the next delivery, blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// When the socket is disconnected and everything emitted before is read.
+    pub fn recv(&mut self) -> Result<Delivery<'_>, Closed> {
+        loop {
+            if self.advance() {
+                return Ok(self.current().expect("advanced to a delivery"));
+            }
+            self.check_closed()?;
+            let (sender, receiver) = self.tokens();
+            if self.reader.sleep(Wake::Thread(sender)) {
+                // This inbox holds a sender, so it cannot fail; a stale token only costs another look.
+                let _ = receiver.recv();
+            }
+        }
+    }
+
+    /// Waits for the next delivery for as long as `timeout`, blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// When the time is over, or the socket is disconnected and everything emitted before is read.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Delivery<'_>, RecvTimeoutError> {
+        let deadline = std::time::Instant::now().checked_add(timeout);
+        loop {
+            if self.advance() {
+                return Ok(self.current().expect("advanced to a delivery"));
+            }
+            self.check_closed()?;
+            let (sender, receiver) = self.tokens();
+            if self.reader.sleep(Wake::Thread(sender)) {
+                let waited = match deadline {
+                    Some(deadline) => receiver.recv_deadline(deadline),
+                    None => receiver.recv().map_err(|_| Waited::Disconnected),
+                };
+                if waited == Err(Waited::Timeout) && !self.advance_after_timeout() {
+                    self.check_closed()?;
+                    return Err(RecvTimeoutError::Timeout);
+                } else if waited.is_err() {
+                    return Ok(self.current().expect("advanced to a delivery"));
+                }
+            }
+        }
+    }
+
+    /// Waits for the next delivery, on any runtime.
+    ///
+    /// Cancel safe: dropping the future loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the socket is disconnected and everything emitted before is read.
+    pub async fn recv_async(&mut self) -> Result<Delivery<'_>, Closed> {
+        poll_fn(|cx| self.poll_ready(cx)).await?;
+        Ok(self.current().expect("ready with a delivery"))
+    }
+
+    /// Returns the next delivery, or has the task woken when there may be one: the shape of a `Stream`.
+    ///
+    /// # Errors
+    ///
+    /// When the socket is disconnected and everything emitted before is read.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery<'_>, Closed>> {
+        self.poll_ready(cx).map_ok(|()| self.current().expect("ready with a delivery"))
+    }
+
+    /// Has `wake` called whenever there is something to drain: once after each drain at most, from the
+    /// thread that emits, joins it to a room or disconnects it, under no lock.
+    ///
+    /// Called at once if there is something already. A wake-up may turn out to be about a change of
+    /// rooms, with nothing to read. `drain`, and `try_next` when it returns `None`, make ready for the
+    /// next. A panic in `wake` ends there. Replaces the callback that was set before;
+    /// [`no_wake`](Self::no_wake) removes it.
+    pub fn on_wake(&mut self, wake: impl Fn() + Send + Sync + 'static) {
+        self.callback = Some(Arc::new(wake));
+        self.watch();
+    }
+
+    /// Removes the callback.
+    pub fn no_wake(&mut self) {
+        self.callback = None;
+        drop(self.socket.core().post().stay_awake());
+    }
+
+    /// Returns why the socket was disconnected, once everything that was emitted before is read: from
+    /// then on there is nothing more to come.
+    #[must_use]
+    pub fn closed(&self) -> Option<&DisconnectReason> {
+        self.reader.closed()
+    }
+
+    fn advance(&mut self) -> bool {
+        let namespace = &self.socket.core().namespace;
+        self.reader.advance(&namespace.order, &namespace.engine.events)
+    }
+
+    fn current(&self) -> Option<Delivery<'_>> {
+        self.reader.current(&self.socket.core().namespace.engine.events)
+    }
+
+    /// The last look when the time is over: what came at that moment is not left behind.
+    fn advance_after_timeout(&mut self) -> bool {
+        drop(self.socket.core().post().stay_awake());
+        self.advance()
+    }
+
+    fn poll_ready(&mut self, cx: &Context<'_>) -> Poll<Result<(), Closed>> {
+        loop {
+            if self.advance() {
+                return Poll::Ready(Ok(()));
+            }
+            self.check_closed()?;
+            if self.reader.sleep(Wake::Task(cx.waker().clone())) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Has the callback called for what comes next, or now if that is there.
+    fn watch(&mut self) {
+        let Some(callback) = self.callback.clone() else { return };
+        if !self.reader.sleep(Wake::Callback(Arc::clone(&callback))) && self.closed().is_none() {
+            contain(|| callback());
+        }
+    }
+
+    fn check_closed(&self) -> Result<(), Closed> {
+        self.closed().map_or(Ok(()), |reason| Err(Closed { reason: reason.clone() }))
+    }
+
+    fn tokens(&mut self) -> (Sender<()>, Receiver<()>) {
+        self.tokens.get_or_insert_with(|| bounded(1)).clone()
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.socket.disconnect(DisconnectReason::InboxDropped);
+        drop(self.socket.core().post().abandon());
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox")
+            .field("id", &self.id())
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An iterator over what can be read now. Comes from [`Inbox::iter`].
+#[derive(Debug)]
+pub struct Iter<'a> {
+    inbox: &'a mut Inbox,
+}
+
+impl Iterator for Iter<'_> {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        self.inbox.try_next().map(|delivery| delivery.to_message())
+    }
+}
+
+impl<'a> IntoIterator for &'a mut Inbox {
+    type Item = Message;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}

@@ -1,0 +1,103 @@
+//! Rooms by name, in shards that are locked separately.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+use crossbeam_utils::CachePadded;
+use hashbrown::HashTable;
+
+use crate::name::RoomName;
+use crate::sync::{Arc, Ordering, RwLock};
+use crate::topic::Topic;
+
+type Shard = CachePadded<RwLock<HashTable<Arc<Topic>>>>;
+
+/// The named rooms of a namespace: those that have members or handles.
+///
+/// Names are hashed with a key of this index's own, as they may come from clients; nothing observable
+/// depends on it. A shard's lock comes before the locks of its rooms. A room is added and pinned (by a
+/// member or a handle) under one write lock, and removed under one only while nothing pins it.
+#[derive(Debug)]
+pub(crate) struct RoomIndex {
+    shards: Box<[Shard]>,
+    hasher: RandomState,
+}
+
+impl RoomIndex {
+    /// Creates an index of `shards` shards, a power of two.
+    pub(crate) fn new(shards: usize) -> Self {
+        debug_assert!(shards.is_power_of_two());
+        Self {
+            shards: (0..shards).map(|_| Shard::new(RwLock::new(HashTable::new()))).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, name: &RoomName) -> Option<Arc<Topic>> {
+        let hash = self.hasher.hash_one(name);
+        self.shard(hash).read().find(hash, is_named(name)).cloned()
+    }
+
+    /// Calls `pin` with the room of this name, made by `make` if there is none, before anybody can
+    /// remove it.
+    pub(crate) fn get_or_insert<R>(
+        &self,
+        name: &RoomName,
+        make: impl FnOnce() -> Topic,
+        pin: impl FnOnce(&Arc<Topic>) -> R,
+    ) -> R {
+        let hash = self.hasher.hash_one(name);
+        let mut shard = self.shard(hash).write();
+        let entry = shard.entry(hash, is_named(name), |room| self.hash(room));
+        pin(entry.or_insert_with(|| Arc::new(make())).get())
+    }
+
+    /// Removes a room that has neither members nor handles, and returns it to be dropped under no lock.
+    pub(crate) fn remove_idle(&self, room: &Topic) -> Option<Arc<Topic>> {
+        let name = room.name()?;
+        let hash = self.hasher.hash_one(name);
+        let mut shard = self.shard(hash).write();
+        let entry = shard.find_entry(hash, |other| std::ptr::eq(&**other, room)).ok()?;
+        if !entry.get().is_idle() {
+            return None;
+        }
+        let removed = entry.remove().0;
+        if shard.capacity() > 4 * shard.len().max(16) {
+            shard.shrink_to_fit(|room| self.hash(room));
+        }
+        Some(removed)
+    }
+
+    /// All rooms, oldest first.
+    pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
+        let mut rooms = Vec::new();
+        for shard in &self.shards {
+            rooms.extend(shard.read().iter().cloned());
+        }
+        rooms.sort_unstable_by_key(|room| room.id());
+        rooms
+    }
+
+    fn shard(&self, hash: u64) -> &Shard {
+        // The table uses the low bits and the highest seven, so take some from between.
+        &self.shards[(hash >> 40) as usize & (self.shards.len() - 1)]
+    }
+
+    fn hash(&self, room: &Arc<Topic>) -> u64 {
+        room.name().map_or(0, |name| self.hasher.hash_one(name))
+    }
+}
+
+/// Pins a room by one more handle.
+pub(crate) fn add_handle(room: &Topic) {
+    room.handles().fetch_add(1, Ordering::Relaxed);
+}
+
+/// Unpins it, and tells whether that was the last handle.
+pub(crate) fn remove_handle(room: &Topic) -> bool {
+    room.handles().fetch_sub(1, Ordering::AcqRel) == 1
+}
+
+fn is_named(name: &RoomName) -> impl Fn(&Arc<Topic>) -> bool + '_ {
+    move |room| room.name() == Some(name)
+}

@@ -1,0 +1,61 @@
+//! The rooms of one socket.
+
+use std::collections::HashMap;
+
+use crate::roll::Roll;
+use crate::sync::Arc;
+use crate::topic::Topic;
+
+/// The rooms that a socket is in, in joining order, and when it joined each. Looking for one walks the
+/// list while it is short, and asks a map when it is not.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    rooms: Roll<Arc<Topic>, 2>,
+    /// When each was joined, by room id.
+    by_room: Option<HashMap<u64, u64>>,
+}
+
+/// Lists up to here are walked.
+const SHORT: usize = 16;
+
+impl Joined {
+    pub(crate) fn new() -> Self {
+        Self { rooms: Roll::new(), by_room: None }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// When the room of this id was joined, if it was.
+    pub(crate) fn since(&self, room: u64) -> Option<u64> {
+        match &self.by_room {
+            Some(map) => map.get(&room).copied(),
+            None => self.rooms.iter().find(|(_, topic)| topic.id() == room).map(|(since, _)| since),
+        }
+    }
+
+    pub(crate) fn push(&mut self, since: u64, topic: Arc<Topic>) {
+        if let Some(map) = &mut self.by_room {
+            map.insert(topic.id(), since);
+        }
+        self.rooms.push(since, topic);
+        if self.by_room.is_none() && self.rooms.len() > SHORT {
+            self.by_room = Some(self.rooms.iter().map(|(since, topic)| (topic.id(), since)).collect());
+        }
+    }
+
+    pub(crate) fn remove(&mut self, since: u64) -> Option<Arc<Topic>> {
+        let topic = self.rooms.remove(since)?;
+        if self.rooms.len() <= SHORT / 2 {
+            self.by_room = None;
+        } else if let Some(map) = &mut self.by_room {
+            map.remove(&topic.id());
+        }
+        Some(topic)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Arc<Topic>)> {
+        self.rooms.iter()
+    }
+}

@@ -1,0 +1,51 @@
+//! Embedded, in-process pub/sub with Socket.IO's server model.
+
+mod broadcast;
+mod config;
+mod delivery;
+mod engine;
+mod entry;
+mod error;
+mod event;
+mod foreign;
+mod inbox;
+mod index;
+mod joined;
+mod ledger;
+mod log;
+mod mailbox;
+mod merge;
+mod name;
+mod namespace;
+mod order;
+mod payload;
+mod reader;
+mod reason;
+mod roll;
+mod room;
+mod segment;
+mod slab;
+mod socket;
+mod state;
+mod sync;
+mod target;
+mod topic;
+
+pub use crate::broadcast::{Broadcast, Emitted};
+pub use crate::config::{Backlog, Overflow};
+pub use crate::delivery::{Delivery, Gap, GapReason, Message, Via};
+pub use crate::engine::{Engine, EngineBuilder};
+pub use crate::error::{
+    Closed, ConfigError, EmitError, EventError, MembershipError, NamespaceError, RecvTimeoutError,
+    RoomNameError, StaleSocket,
+};
+pub use crate::event::{Event, IntoEvent};
+pub use crate::inbox::{Inbox, Iter};
+pub use crate::name::RoomName;
+pub use crate::namespace::Namespace;
+pub use crate::payload::Payload;
+pub use crate::reason::DisconnectReason;
+pub use crate::room::Room;
+pub use crate::slab::SocketId;
+pub use crate::socket::Socket;
+pub use crate::target::{IntoRooms, IntoTargets, Target};

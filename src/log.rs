@@ -1,0 +1,198 @@
+//! The append-only log of a room, over [segments](crate::segment): what to keep, and for whom.
+//!
+//! A log is used under its room's lock. It knows nothing of its readers but this:
+//!
+//! * `head` is the oldest segment that the log itself holds on to, and holds, through the links, all
+//!   up to the tail. A cursor reads on from its segment through the same links.
+//! * **Read segments go.** While nobody is *parked* (below), `head` moves on past every segment that no
+//!   cursor is in. Rotation does it, and readers that were the last to leave a segment.
+//! * **Unread segments go at the limit.** When all that came after `head` reaches the backlog limit,
+//!   `head` moves on even though cursors are in it. The segment's link is cut, so those cursors hold
+//!   this one segment and nothing after it; they are *parked*. While any are, the log keeps what is
+//!   within the limit for them.
+//! * **What the left-behind are told.** A parked cursor first reads what is left in its own segment. Then
+//!   it [resumes](Log::resume) at `head`, and the number of messages between is the difference of two
+//!   message counts, whatever became of the segments.
+//!
+//! So, whoever stalls, one log holds at most `limit + 1` segment of messages, and each parked cursor
+//! at most one segment more.
+
+use smallvec::SmallVec;
+
+use crate::segment::{Cursor, Next, Position, SegmentRef, SegmentWriter};
+use crate::sync::Arc;
+
+/// The slots of a log's first segment; each next one has twice as many, up to [`STEADY`], and beyond
+/// only where readers lag by whole segments.
+const FIRST: u32 = if cfg!(roomcast_loom) { 2 } else { 4 };
+/// How large segments get in a room that is read as fast as it is written.
+const STEADY: u32 = if cfg!(roomcast_loom) { 2 } else { 16 };
+
+/// Segments let go of under a lock, to be dropped after it: payloads are user code.
+pub(crate) type Garbage<T> = SmallVec<[SegmentRef<T>; 2]>;
+
+/// How much a log keeps for cursors that do not read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// What may come after the head before the head goes.
+    pub(crate) backlog: Position,
+    /// The most slots in a segment.
+    pub(crate) segment_slots: u32,
+    /// How many bytes close a segment early.
+    pub(crate) segment_bytes: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Log<T> {
+    head: SegmentRef<T>,
+    tail: SegmentWriter<T>,
+    taken: Position,
+    /// Once as much as this is taken in, the head is over the limit: nothing is while it is the tail.
+    overflow: Position,
+    limits: Limits,
+    /// Cut segments hold a clone for as long as a cursor is in them.
+    parked: Arc<()>,
+}
+
+/// What a cursor missed: messages number `from` up to, and not including, `to` of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Missed {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+}
+
+const NEVER: Position = Position { messages: u64::MAX, bytes: u64::MAX };
+
+impl<T> Log<T> {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let first = FIRST.min(limits.segment_slots);
+        let tail = SegmentWriter::new(first, Position::default());
+        Self {
+            head: tail.segment().clone(),
+            tail,
+            taken: Position::default(),
+            overflow: NEVER,
+            limits,
+            parked: Arc::new(()),
+        }
+    }
+
+    /// Appends an item that weighs `bytes`, and tells whether the head is over the limit now: then
+    /// the caller [lets go](Self::let_go) of it.
+    #[inline]
+    pub(crate) fn append(&mut self, sequence: u64, item: T, bytes: u64, trash: &mut Garbage<T>) -> bool {
+        if self.tail.is_full() || self.tail_is_heavy(bytes) {
+            self.rotate(trash);
+        }
+        self.tail.push(sequence, item);
+        self.taken.messages += 1;
+        self.taken.bytes += bytes;
+        self.is_over()
+    }
+
+    /// How many messages it has taken in.
+    pub(crate) fn messages(&self) -> u64 {
+        self.taken.messages
+    }
+
+    /// How many messages are held for cursors, or would be if there were any that lag.
+    pub(crate) fn retained(&self) -> u64 {
+        self.taken.messages - self.head.start().messages
+    }
+
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.overflow = self.end_of_head();
+    }
+
+    /// Whether the head is over the limit.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.taken.messages >= self.overflow.messages || self.taken.bytes >= self.overflow.bytes
+    }
+
+    /// A cursor after the last item.
+    pub(crate) fn end(&self) -> Cursor<T> {
+        self.tail.segment().cursor(self.tail.len())
+    }
+
+    /// The segment that goes first.
+    pub(crate) fn head(&self) -> &SegmentRef<T> {
+        &self.head
+    }
+
+    /// Whether cursors that were cut off have yet to resume.
+    pub(crate) fn has_parked(&self) -> bool {
+        Arc::strong_count(&self.parked) > 1
+    }
+
+    /// Lets go of the head. Cursors in it are parked.
+    pub(crate) fn let_go(&mut self, trash: &mut Garbage<T>) {
+        let Some(next) = self.after_head() else { return };
+        if !self.head.is_unique() {
+            self.head.cut(Arc::clone(&self.parked));
+        }
+        self.move_head(next, trash);
+    }
+
+    /// Puts off letting go of the head until one more segment's worth has come in.
+    pub(crate) fn put_off(&mut self) {
+        self.overflow.messages = self.taken.messages + u64::from(self.limits.segment_slots);
+        self.overflow.bytes = self.taken.bytes + self.limits.segment_bytes;
+    }
+
+    /// Lets go of all that nobody is going to read.
+    pub(crate) fn trim(&mut self, trash: &mut Garbage<T>) {
+        while self.head.is_unique() && !self.has_parked() {
+            let Some(next) = self.after_head() else { return };
+            self.move_head(next, trash);
+        }
+    }
+
+    /// Moves a parked cursor, which has read all of its segment, to the head.
+    pub(crate) fn resume(&self, cursor: &mut Cursor<T>, trash: &mut Garbage<T>) -> Missed {
+        let missed = Missed { from: cursor.messages(), to: self.head.start().messages };
+        trash.push(cursor.enter(self.head.clone()));
+        missed
+    }
+
+    fn rotate(&mut self, trash: &mut Garbage<T>) {
+        self.trim(trash);
+        let slots = self.tail.segment().capacity();
+        let lagging = !self.head.is(self.tail.segment());
+        let slots = if slots < STEADY || lagging { slots * 2 } else { slots };
+        self.tail.rotate(slots.min(self.limits.segment_slots), self.taken);
+        if !lagging {
+            self.overflow = self.end_of_head();
+            self.trim(trash);
+        }
+    }
+
+    fn tail_is_heavy(&self, bytes: u64) -> bool {
+        let held = self.taken.bytes - self.tail.segment().start().bytes;
+        held + bytes > self.limits.segment_bytes && self.tail.len() > 0
+    }
+
+    fn move_head(&mut self, next: SegmentRef<T>, trash: &mut Garbage<T>) {
+        trash.push(std::mem::replace(&mut self.head, next));
+        self.overflow = self.end_of_head();
+    }
+
+    /// The overflow mark that belongs to the present head.
+    fn end_of_head(&self) -> Position {
+        let Some(next) = self.after_head() else { return NEVER };
+        let (end, limit) = (next.start(), self.limits.backlog);
+        Position {
+            messages: end.messages.saturating_add(limit.messages),
+            bytes: end.bytes.saturating_add(limit.bytes),
+        }
+    }
+
+    fn after_head(&self) -> Option<SegmentRef<T>> {
+        match self.head.next() {
+            Next::Segment(next) => Some(next),
+            Next::Open => None,
+            Next::Cut => unreachable!("a log moves its head off a segment that it cuts"),
+        }
+    }
+}

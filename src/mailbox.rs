@@ -1,0 +1,179 @@
+//! What others leave for a socket's inbox, and how it is woken.
+//!
+//! An inbox belongs to its one reader, who takes no lock to read. What others have to tell it goes
+//! through its mailbox: changes of membership, and rooms that have something to read. A flag says
+//! whether there is anything, so that an idle mailbox costs a load per drain.
+//!
+//! # No lost wake-up, and one at most
+//!
+//! The post's lock decides. The reader leaves a [`Wake`] there and then looks for anything to read,
+//! room by room, each under the room's lock, leaving word that it wants to be told. Whoever brings
+//! something afterwards finds that word, or brings it to the mailbox itself; either way it takes the
+//! wake out of the post, so nobody else can: one wake for each that was left.
+
+use std::fmt;
+use std::task::Waker;
+
+use crossbeam_channel::Sender;
+
+use crate::foreign::contain;
+use crate::slab::SocketId;
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
+
+pub(crate) struct Mailbox<C> {
+    id: SocketId,
+    /// Whether the post holds changes or ready rooms.
+    is_dirty: AtomicBool,
+    /// All that was addressed to the socket below this sequence has been read, but for emits that were
+    /// under way at that moment.
+    progress: AtomicU64,
+    post: Mutex<Post<C>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Post<C> {
+    /// In the order in which they happened.
+    pub(crate) changes: Vec<C>,
+    /// The `since` of memberships that were armed and have something to read now.
+    pub(crate) ready: Vec<u64>,
+    wake: Option<Wake>,
+    /// Whether nobody is going to look any more.
+    is_abandoned: bool,
+}
+
+/// How an inbox wants to be woken.
+#[derive(Clone)]
+pub(crate) enum Wake {
+    Task(Waker),
+    Callback(std::sync::Arc<dyn Fn() + Send + Sync>),
+    /// For a thread that blocks in `recv`; the channel has room for one token.
+    Thread(Sender<()>),
+}
+
+impl Wake {
+    /// Wakes. Under no lock: this is user code.
+    pub(crate) fn wake(self) {
+        match self {
+            Self::Task(waker) => contain(|| waker.wake()),
+            Self::Callback(callback) => contain(|| callback()),
+            // A full channel holds a token already, and then the thread is about to look anyway.
+            Self::Thread(token) => drop(token.try_send(())),
+        }
+    }
+}
+
+impl<C> Mailbox<C> {
+    /// Creates the mailbox of a socket that gets nothing up to `since`.
+    pub(crate) fn new(id: SocketId, since: u64) -> Self {
+        Self {
+            id,
+            is_dirty: AtomicBool::new(false),
+            progress: AtomicU64::new(since),
+            post: Mutex::new(Post {
+                changes: Vec::new(),
+                ready: Vec::new(),
+                wake: None,
+                is_abandoned: false,
+            }),
+        }
+    }
+
+    pub(crate) fn id(&self) -> SocketId {
+        self.id
+    }
+
+    pub(crate) fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_progress(&self, below: u64) {
+        self.progress.store(below, Ordering::Release);
+    }
+
+    /// Leaves a change for the reader, and returns how to wake it, to be done once no lock is held. An
+    /// abandoned mailbox gives the change back.
+    pub(crate) fn push(&self, change: C, fold: impl FnOnce(&mut Vec<C>)) -> Result<Option<Wake>, C> {
+        let mut post = self.post.lock();
+        if post.is_abandoned {
+            return Err(change);
+        }
+        post.changes.push(change);
+        fold(&mut post.changes);
+        self.is_dirty.store(true, Ordering::Release);
+        Ok(post.wake.take())
+    }
+
+    /// Tells the reader that the membership of `since` has something to read, and wakes it if it sleeps.
+    /// Under no lock.
+    pub(crate) fn fire(&self, since: u64) {
+        let wake = {
+            let mut post = self.post.lock();
+            if post.is_abandoned {
+                return;
+            }
+            post.ready.push(since);
+            self.is_dirty.store(true, Ordering::Release);
+            post.wake.take()
+        };
+        if let Some(wake) = wake {
+            wake.wake();
+        }
+    }
+
+    /// Whether there is anything to [take](Self::take). One load.
+    #[inline]
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.is_dirty.load(Ordering::Acquire)
+    }
+
+    /// Takes all changes and ready rooms, in exchange for empty lists with room in them.
+    pub(crate) fn take(&self, changes: &mut Vec<C>, ready: &mut Vec<u64>) {
+        debug_assert!(changes.is_empty() && ready.is_empty());
+        let mut post = self.post.lock();
+        std::mem::swap(&mut post.changes, changes);
+        std::mem::swap(&mut post.ready, ready);
+        self.is_dirty.store(false, Ordering::Relaxed);
+    }
+
+    /// Leaves word how to wake the reader, unless there is something to take: then it returns false.
+    pub(crate) fn sleep(&self, wake: Wake) -> bool {
+        let mut old = None;
+        let mut post = self.post.lock();
+        let may_sleep = post.changes.is_empty() && post.ready.is_empty();
+        if may_sleep {
+            old = post.wake.replace(wake);
+        }
+        drop(post);
+        drop(old); // a waker's `Drop` is user code
+        may_sleep
+    }
+
+    /// Takes back what [`sleep`](Self::sleep) left, if nobody has used it.
+    pub(crate) fn stay_awake(&self) -> Option<Wake> {
+        self.post.lock().wake.take()
+    }
+
+    /// Nobody is going to look any more. Returns what was there, to be dropped under no lock.
+    pub(crate) fn abandon(&self) -> (Vec<C>, Option<Wake>) {
+        let mut post = self.post.lock();
+        post.is_abandoned = true;
+        post.ready = Vec::new();
+        (std::mem::take(&mut post.changes), post.wake.take())
+    }
+}
+
+impl<C> fmt::Debug for Mailbox<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Wake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Task(_) => "Task",
+            Self::Callback(_) => "Callback",
+            Self::Thread(_) => "Thread",
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! Names: of rooms, and the paths of namespaces.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use smol_str::SmolStr;
+
+use crate::error::{NamespaceError, RoomNameError};
+
+/// A room's name: text, or up to three integers.
+///
+/// Everything that takes a room takes `&str`, `String`, any integer, and pairs and triples of integers,
+/// so that the cells of a game need no formatting: `join((3, 4))`. Text of up to 23 bytes is stored
+/// inline. The number `5`, the text `"5"` and a tuple are different names.
+///
+/// ```
+/// use roomcast::RoomName;
+///
+/// assert_eq!(RoomName::from("lobby").to_string(), "lobby");
+/// assert_eq!(RoomName::from((3, -4)).to_string(), "(3, -4)");
+/// assert_eq!(RoomName::from(5_u8), RoomName::from(5_i64));
+/// assert_ne!(RoomName::from(5), RoomName::from("5"));
+/// assert_eq!(RoomName::from("lobby").as_str(), Some("lobby"));
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomName(Repr);
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Repr {
+    Text(SmolStr),
+    One(i64),
+    /// A `u64` above `i64::MAX`.
+    Large(u64),
+    Two(i64, i64),
+    Three(i64, i64, i64),
+}
+
+impl RoomName {
+    /// Returns the text, if the name is text.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.0 {
+            Repr::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn check(&self, limit: usize) -> Result<(), RoomNameError> {
+        match &self.0 {
+            Repr::Text(text) if text.is_empty() => Err(RoomNameError::Empty),
+            Repr::Text(text) if text.len() > limit => {
+                Err(RoomNameError::TooLong { bytes: text.len(), limit })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Text(text) => f.pad(text),
+            Repr::One(one) => one.fmt(f),
+            Repr::Large(one) => one.fmt(f),
+            Repr::Two(one, two) => write!(f, "({one}, {two})"),
+            Repr::Three(one, two, three) => write!(f, "({one}, {two}, {three})"),
+        }
+    }
+}
+
+impl fmt::Debug for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_str() {
+            Some(text) => fmt::Debug::fmt(text, f),
+            None => fmt::Display::fmt(self, f),
+        }
+    }
+}
+
+impl From<&str> for RoomName {
+    fn from(text: &str) -> Self {
+        Self(Repr::Text(SmolStr::new(text)))
+    }
+}
+
+impl From<String> for RoomName {
+    fn from(text: String) -> Self {
+        Self(Repr::Text(SmolStr::from(text)))
+    }
+}
+
+impl From<&String> for RoomName {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<&Self> for RoomName {
+    fn from(name: &Self) -> Self {
+        name.clone()
+    }
+}
+
+impl From<u64> for RoomName {
+    fn from(number: u64) -> Self {
+        Self(i64::try_from(number).map_or(Repr::Large(number), Repr::One))
+    }
+}
+
+impl From<usize> for RoomName {
+    fn from(number: usize) -> Self {
+        Self::from(number as u64)
+    }
+}
+
+macro_rules! from_integers {
+    ($($integer:ty)*) => {$(
+        impl From<$integer> for RoomName {
+            fn from(number: $integer) -> Self {
+                Self(Repr::One(number.into()))
+            }
+        }
+    )*};
+}
+
+from_integers!(i8 i16 i32 i64 u8 u16 u32);
+
+impl<A: Into<i64>, B: Into<i64>> From<(A, B)> for RoomName {
+    fn from((a, b): (A, B)) -> Self {
+        Self(Repr::Two(a.into(), b.into()))
+    }
+}
+
+impl<A: Into<i64>, B: Into<i64>, C: Into<i64>> From<(A, B, C)> for RoomName {
+    fn from((a, b, c): (A, B, C)) -> Self {
+        Self(Repr::Three(a.into(), b.into(), c.into()))
+    }
+}
+
+/// The longest namespace path, in bytes.
+const MAX_PATH: usize = 256;
+
+/// Brings a namespace path into its one form, with a slash in front: `""` is `/`, `chat` is `/chat`.
+pub(crate) fn normalize_path(path: &str) -> Result<Cow<'_, str>, NamespaceError> {
+    let bad = |problem| Err(NamespaceError::BadPath { path: path.into(), problem });
+    if path.is_empty() || path == "/" {
+        return Ok(Cow::Borrowed("/"));
+    }
+    if path.len() > MAX_PATH {
+        return bad("it is longer than 256 bytes");
+    }
+    if path.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return bad("it contains white space or control characters");
+    }
+    // Socket.IO's wire format ends a path at a comma and starts a query with a question mark.
+    if path.contains([',', '?', '#']) {
+        return bad("it contains one of `,`, `?` and `#`");
+    }
+    let rest = path.strip_prefix('/').unwrap_or(path);
+    if rest.split('/').any(str::is_empty) {
+        return bad("a part between slashes is empty");
+    }
+    Ok(if rest.len() == path.len() { Cow::Owned(format!("/{path}")) } else { Cow::Borrowed(path) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_names_never_meet() {
+        let names = [
+            RoomName::from("1"),
+            RoomName::from(1),
+            RoomName::from((1, 1)),
+            RoomName::from((1, 1, 1)),
+            RoomName::from(u64::MAX),
+            RoomName::from(-1),
+        ];
+        for (i, a) in names.iter().enumerate() {
+            for (j, b) in names.iter().enumerate() {
+                assert_eq!(a == b, i == j, "{a:?} {b:?}");
+            }
+        }
+        assert_eq!(RoomName::from(1_usize), RoomName::from(1_i8));
+        assert_eq!(RoomName::from((1_u32, 2_i64)), RoomName::from((1_i8, 2_u8)));
+        assert_eq!(
+            format!("{:?} {:?}", RoomName::from("a"), RoomName::from(u64::MAX)),
+            format!("\"a\" {}", u64::MAX)
+        );
+    }
+
+    #[test]
+    fn long_and_empty_text_is_refused() {
+        assert_eq!(RoomName::from("").check(9), Err(RoomNameError::Empty));
+        assert_eq!(RoomName::from("1234").check(3), Err(RoomNameError::TooLong { bytes: 4, limit: 3 }));
+        assert_eq!(RoomName::from("123").check(3), Ok(()));
+        assert_eq!(RoomName::from(123_456).check(0), Ok(()));
+    }
+
+    #[test]
+    fn paths_have_one_form() {
+        for (path, normal) in [("", "/"), ("/", "/"), ("chat", "/chat"), ("/chat", "/chat"), ("a/b", "/a/b")]
+        {
+            assert_eq!(normalize_path(path).unwrap(), normal);
+        }
+        let long = "x".repeat(257);
+        for path in ["//", "/a/", "a//b", "/a b", "a\n", "a,b", "a?b", "#", &long, "\u{a0}x"] {
+            assert!(matches!(normalize_path(path), Err(NamespaceError::BadPath { .. })), "{path:?}");
+        }
+    }
+}

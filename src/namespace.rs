@@ -1,0 +1,188 @@
+//! The public handle of a namespace.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::broadcast::{Broadcast, Emitted, Emitter};
+use crate::config::Backlog;
+use crate::error::{EmitError, EventError, RoomNameError, StaleSocket};
+use crate::event::{Event, IntoEvent};
+use crate::inbox::Inbox;
+use crate::name::RoomName;
+use crate::payload::Payload;
+use crate::room::Room;
+use crate::slab::SocketId;
+use crate::socket::Socket;
+use crate::state::NamespaceCore;
+use crate::sync::Arc;
+use crate::target::{IntoTargets, Target};
+
+/// A namespace: its sockets, its rooms and its one order of messages.
+///
+/// Comes from [`Engine::of`](crate::Engine::of). `Send`, `Sync`; cloning counts a reference. Sockets, room
+/// names and messages of different namespaces never meet.
+#[derive(Clone)]
+pub struct Namespace {
+    core: Arc<NamespaceCore>,
+}
+
+impl Namespace {
+    pub(crate) fn new(core: Arc<NamespaceCore>) -> Self {
+        Self { core }
+    }
+
+    /// Returns the path, with its slash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.core.path
+    }
+
+    /// Connects a socket: returns its handle, and the one inbox that reads what it is sent.
+    ///
+    /// It gets what is emitted from now on. Keep the inbox: dropping it disconnects the socket. In a
+    /// namespace that was removed, or whose engine is closed, the socket is closed from the start, and the
+    /// inbox tells why.
+    #[must_use]
+    pub fn connect(&self) -> (Socket, Inbox) {
+        let socket = Socket::new(self.core.connect());
+        let inbox = Inbox::new(socket.clone());
+        (socket, inbox)
+    }
+
+    /// Returns the connected socket of this id. O(1).
+    ///
+    /// # Errors
+    ///
+    /// For the id of a socket that is closed, or of another namespace.
+    pub fn socket(&self, id: SocketId) -> Result<Socket, StaleSocket> {
+        self.core.socket(id).map(Socket::new)
+    }
+
+    /// Returns the ids of all connected sockets, in the order in which they connected. O(sockets).
+    #[must_use]
+    pub fn sockets(&self) -> Vec<SocketId> {
+        self.core.everyone.members()
+    }
+
+    /// Returns how many sockets are connected. O(1).
+    #[must_use]
+    pub fn socket_count(&self) -> usize {
+        self.core.everyone.len()
+    }
+
+    /// Finds a room once, for later use. Does not make it exist: that takes a member.
+    ///
+    /// # Errors
+    ///
+    /// For empty text, and text longer than
+    /// [`EngineBuilder::max_name_bytes`](crate::EngineBuilder::max_name_bytes).
+    pub fn room(&self, name: impl Into<RoomName>) -> Result<Room, RoomNameError> {
+        Room::new(&self.core, &name.into())
+    }
+
+    /// Returns whether a room of this name exists: whether it has members. O(1).
+    #[must_use]
+    pub fn has_room(&self, name: impl Into<RoomName>) -> bool {
+        self.room_len(name) > 0
+    }
+
+    /// Returns how many members the room of this name has. O(1).
+    #[must_use]
+    pub fn room_len(&self, name: impl Into<RoomName>) -> usize {
+        self.core.rooms.get(&name.into()).map_or(0, |topic| topic.len())
+    }
+
+    /// Returns the members of the room of this name, in joining order. O(members).
+    #[must_use]
+    pub fn members(&self, name: impl Into<RoomName>) -> Vec<SocketId> {
+        self.core.rooms.get(&name.into()).map_or_else(Vec::new, |topic| topic.members())
+    }
+
+    /// Returns all rooms that exist with their sizes, oldest first. O(rooms · log rooms).
+    #[must_use]
+    pub fn rooms(&self) -> Vec<(RoomName, usize)> {
+        let rooms = self.core.rooms.all();
+        let sizes = rooms.iter().filter_map(|topic| Some((topic.name()?.clone(), topic.len())));
+        sizes.filter(|(_, len)| *len > 0).collect()
+    }
+
+    /// Resolves an event name for later use: emitting under it hashes and allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// For a name that is empty, too long or reserved.
+    pub fn event(&self, name: &str) -> Result<Event, EventError> {
+        self.core.engine.events.event(name)
+    }
+
+    /// Emits a message to all sockets. As [`Broadcast::emit`].
+    ///
+    /// # Errors
+    ///
+    /// If the event name is refused or the namespace is removed.
+    pub fn emit(&self, event: impl IntoEvent, payload: impl Into<Payload>) -> Result<Emitted, EmitError> {
+        self.broadcast(Target::new()).emit(event, payload)
+    }
+
+    /// Addresses rooms and sockets.
+    ///
+    /// ```
+    /// # let world = roomcast::Engine::new().of("/world")?;
+    /// # let (player, _inbox) = world.connect();
+    /// world.to("lobby").emit("news", "hello")?;
+    /// world.to([(3, 4), (3, 5)]).to(player.id()).except("muted").emit("moved", "north")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to(&self, places: impl IntoTargets) -> Broadcast<'_> {
+        self.broadcast(Target::new().to(places))
+    }
+
+    /// Addresses all sockets but these, and but the members of these rooms.
+    pub fn except(&self, places: impl IntoTargets) -> Broadcast<'_> {
+        self.broadcast(Target::new().except(places))
+    }
+
+    /// Addresses a target made before.
+    pub fn target<'a>(&'a self, target: &'a Target) -> Broadcast<'a> {
+        Broadcast::new(Emitter::Namespace(&self.core), Cow::Borrowed(target))
+    }
+
+    /// Returns what rooms made from now on keep for members that do not read.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        self.core.backlog()
+    }
+
+    /// Sets what rooms made from now on, and messages to all sockets, keep for members that do not read.
+    /// For one room there is [`Room::set_backlog`].
+    pub fn set_backlog(&self, backlog: Backlog) {
+        self.core.set_backlog(backlog);
+    }
+
+    /// Returns whether the namespace was removed or its engine closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.core.is_closed()
+    }
+
+    fn broadcast(&self, target: Target) -> Broadcast<'_> {
+        Broadcast::new(Emitter::Namespace(&self.core), Cow::Owned(target))
+    }
+}
+
+impl PartialEq for Namespace {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.core, &other.core)
+    }
+}
+
+impl Eq for Namespace {}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Namespace")
+            .field("path", &self.path())
+            .field("sockets", &self.socket_count())
+            .finish_non_exhaustive()
+    }
+}

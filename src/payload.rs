@@ -1,0 +1,270 @@
+//! What messages carry: shared by all recipients, copied for none.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use triomphe::ThinArc;
+
+/// The content of a message: bytes, text, or any value in an [`Arc`].
+///
+/// A payload is one thin pointer to shared, immutable content. All recipients of a message see the
+/// very same bytes or value; cloning a payload counts a reference and copies nothing. Make one
+/// beforehand and emit clones of it, and emitting allocates nothing.
+///
+/// `&str`, `String`, `&[u8]`, `Vec<u8>` and byte arrays are copied once, into the payload. `Arc<str>`,
+/// `Arc<[u8]>` and `Arc<T>` are kept as they are. `()` is the empty payload.
+///
+/// ```
+/// use roomcast::Payload;
+/// use std::sync::Arc;
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Position { x: f32, y: f32 }
+///
+/// let text = Payload::from("hello");
+/// assert_eq!(text.as_str(), Some("hello"));
+/// assert_eq!(text.as_bytes(), Some(&b"hello"[..]));
+///
+/// let shared = Arc::new(Position { x: 1.0, y: 2.0 });
+/// let value = Payload::from(Arc::clone(&shared));
+/// assert!(std::ptr::eq(value.downcast_ref::<Position>().unwrap(), &*shared));
+/// assert_eq!(value.as_bytes(), None);
+/// ```
+#[derive(Clone)]
+pub struct Payload(ThinArc<Kind, u8>);
+
+/// Where the content is: behind this header in the same block, or in somebody else's `Arc`.
+enum Kind {
+    Bytes,
+    Text,
+    SharedBytes(Arc<[u8]>),
+    SharedText(Arc<str>),
+    Value { value: Arc<dyn Any + Send + Sync>, weight: usize },
+}
+
+impl Payload {
+    /// Creates a payload from a value whose memory, as it counts against backlog limits, is `weight`
+    /// bytes.
+    ///
+    /// `Payload::from(Arc<T>)` counts `size_of::<T>()`, which is too little for a value that owns more.
+    #[must_use]
+    pub fn with_weight<T: Any + Send + Sync>(value: Arc<T>, weight: usize) -> Self {
+        Self::shared(Kind::Value { value, weight })
+    }
+
+    /// Returns the bytes of a payload of bytes or text.
+    #[must_use]
+    #[inline]
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match &self.0.header.header {
+            Kind::Bytes | Kind::Text => Some(&self.0.slice),
+            Kind::SharedBytes(bytes) => Some(bytes),
+            Kind::SharedText(text) => Some(text.as_bytes()),
+            Kind::Value { .. } => None,
+        }
+    }
+
+    /// Returns the text of a payload of text. Bytes are not text, whatever they are.
+    ///
+    /// Costs a look over the text, to see that it is UTF-8, unless it was made from an `Arc<str>`.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.0.header.header {
+            Kind::Text => std::str::from_utf8(&self.0.slice).ok(),
+            Kind::SharedText(text) => Some(text),
+            Kind::Bytes | Kind::SharedBytes(_) | Kind::Value { .. } => None,
+        }
+    }
+
+    /// Returns the value, if the payload was made from an `Arc<T>`.
+    #[must_use]
+    pub fn downcast_ref<T: Any + Send + Sync>(&self) -> Option<&T> {
+        match &self.0.header.header {
+            Kind::Value { value, .. } => value.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// Returns a reference-counted handle to the value, if the payload was made from an `Arc<T>`.
+    #[must_use]
+    pub fn downcast<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        match &self.0.header.header {
+            Kind::Value { value, .. } => Arc::clone(value).downcast().ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns how many bytes the payload counts for: its length, or the value's weight.
+    #[must_use]
+    #[inline]
+    pub fn len(&self) -> usize {
+        match &self.0.header.header {
+            Kind::Bytes | Kind::Text => self.0.slice.len(),
+            Kind::SharedBytes(bytes) => bytes.len(),
+            Kind::SharedText(text) => text.len(),
+            Kind::Value { weight, .. } => *weight,
+        }
+    }
+
+    /// Returns whether [`len`](Self::len) is 0.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns whether both are the same content in memory, not merely equal.
+    #[must_use]
+    pub fn ptr_eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0.as_ptr(), other.0.as_ptr())
+    }
+
+    fn inline(kind: Kind, bytes: &[u8]) -> Self {
+        Self(ThinArc::from_header_and_slice(kind, bytes))
+    }
+
+    fn shared(kind: Kind) -> Self {
+        Self::inline(kind, &[])
+    }
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Self::from(())
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.as_str() {
+            return fmt::Debug::fmt(text, f);
+        }
+        match self.as_bytes() {
+            Some(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
+            None => write!(f, "Value({} bytes)", self.len()),
+        }
+    }
+}
+
+impl From<()> for Payload {
+    fn from((): ()) -> Self {
+        Self::inline(Kind::Bytes, &[])
+    }
+}
+
+impl From<&Self> for Payload {
+    fn from(payload: &Self) -> Self {
+        payload.clone()
+    }
+}
+
+impl From<&[u8]> for Payload {
+    fn from(bytes: &[u8]) -> Self {
+        Self::inline(Kind::Bytes, bytes)
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Payload {
+    fn from(bytes: [u8; N]) -> Self {
+        Self::from(&bytes[..])
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Payload {
+    fn from(bytes: &[u8; N]) -> Self {
+        Self::from(&bytes[..])
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::from(&bytes[..])
+    }
+}
+
+impl From<&str> for Payload {
+    fn from(text: &str) -> Self {
+        Self::inline(Kind::Text, text.as_bytes())
+    }
+}
+
+impl From<String> for Payload {
+    fn from(text: String) -> Self {
+        Self::from(&text[..])
+    }
+}
+
+impl From<&String> for Payload {
+    fn from(text: &String) -> Self {
+        Self::from(&text[..])
+    }
+}
+
+impl From<Arc<[u8]>> for Payload {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self::shared(Kind::SharedBytes(bytes))
+    }
+}
+
+impl From<Arc<str>> for Payload {
+    fn from(text: Arc<str>) -> Self {
+        Self::shared(Kind::SharedText(text))
+    }
+}
+
+impl<T: Any + Send + Sync> From<Arc<T>> for Payload {
+    fn from(value: Arc<T>) -> Self {
+        Self::with_weight(value, size_of::<T>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_keeps_its_content_and_weight() {
+        let bytes: Arc<[u8]> = Arc::from(&b"\xff\x00z"[..]);
+        let text: Arc<str> = Arc::from("naïve");
+        for (payload, as_bytes, as_str) in [
+            (Payload::from(()), &b""[..], None),
+            (Payload::from([1, 2, 3]), &[1, 2, 3], None),
+            (Payload::from(vec![9]), &[9], None),
+            (Payload::from("naïve"), "naïve".as_bytes(), Some("naïve")),
+            (Payload::from(String::new()), b"", Some("")),
+            (Payload::from(Arc::clone(&bytes)), &bytes, None),
+            (Payload::from(Arc::clone(&text)), text.as_bytes(), Some("naïve")),
+        ] {
+            assert_eq!(payload.as_bytes(), Some(as_bytes));
+            assert_eq!(payload.as_str(), as_str);
+            assert_eq!(payload.len(), as_bytes.len());
+            assert_eq!(payload.is_empty(), as_bytes.is_empty());
+            assert!(payload.downcast_ref::<u8>().is_none());
+        }
+        assert!(std::ptr::eq(Payload::from(Arc::clone(&bytes)).as_bytes().unwrap(), &*bytes));
+        assert_eq!(Arc::strong_count(&bytes), 1);
+    }
+
+    #[test]
+    fn a_value_is_found_by_its_type_only() {
+        let value = Arc::new(7_u32);
+        let payload = Payload::from(Arc::clone(&value));
+        assert_eq!(payload.downcast_ref::<u32>(), Some(&7));
+        assert!(payload.downcast_ref::<i32>().is_none());
+        assert!(Arc::ptr_eq(&payload.downcast::<u32>().unwrap(), &value));
+        assert_eq!((payload.as_bytes(), payload.as_str(), payload.len()), (None, None, 4));
+        assert_eq!(Payload::with_weight(value, 1000).len(), 1000);
+        assert_eq!(size_of::<Option<Payload>>(), 8);
+    }
+
+    #[test]
+    fn debug_shows_text_bytes_and_values() {
+        let shown = format!(
+            "{:?} {:?} {:?}",
+            Payload::from("a\"b"),
+            Payload::from(b"\x00b"),
+            Payload::from(Arc::new(1_u64))
+        );
+        assert_eq!(shown, r#""a\"b" b"\x00b" Value(8 bytes)"#);
+    }
+}

@@ -1,0 +1,129 @@
+//! The public handle of a room.
+
+use std::fmt;
+
+use crate::config::Backlog;
+use crate::error::RoomNameError;
+use crate::index::{add_handle, remove_handle};
+use crate::name::RoomName;
+use crate::slab::SocketId;
+use crate::state::NamespaceCore;
+use crate::sync::Arc;
+use crate::topic::Topic;
+
+/// A room, found once: joining it and emitting to it look up no name.
+///
+/// Comes from [`Namespace::room`](crate::Namespace::room). `Send`, `Sync`; cloning counts two references.
+/// It can be used wherever a room's name can. A room *exists* while it has members; a handle keeps its
+/// place, so that the handle stays good when the last member leaves and others join later.
+///
+/// ```
+/// let engine = roomcast::Engine::new();
+/// let world = engine.of("/world")?;
+/// let cell = world.room((3, 4))?;
+/// let (socket, mut inbox) = world.connect();
+/// socket.join(&cell)?;
+/// cell.emit("moved", "north")?;
+/// assert_eq!((cell.len(), inbox.drain(|_| {})), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Room {
+    topic: Arc<Topic>,
+    namespace: Arc<NamespaceCore>,
+}
+
+impl Room {
+    pub(crate) fn new(namespace: &Arc<NamespaceCore>, name: &RoomName) -> Result<Self, RoomNameError> {
+        namespace.check(name)?;
+        let topic = namespace.pin_room(name, |topic| {
+            add_handle(topic);
+            Arc::clone(topic)
+        });
+        Ok(Self { topic, namespace: Arc::clone(namespace) })
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn name(&self) -> &RoomName {
+        self.topic.name().expect("handles are of named rooms")
+    }
+
+    /// Returns how many members it has. O(1).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.topic.len()
+    }
+
+    /// Returns whether it has no members, and so does not exist. O(1).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the members in joining order. O(members).
+    #[must_use]
+    pub fn members(&self) -> Vec<SocketId> {
+        self.topic.members()
+    }
+
+    /// Returns whether a socket is a member. A stale id is not.
+    #[must_use]
+    pub fn contains(&self, socket: SocketId) -> bool {
+        self.namespace.socket(socket).is_ok_and(|socket| socket.is_in(&self.topic))
+    }
+
+    /// Sets what this room keeps for members that do not read, in place of its namespace's
+    /// [backlog](Backlog), for as long as the room has members or handles. Takes effect with the next
+    /// message.
+    pub fn set_backlog(&self, backlog: Backlog) {
+        self.topic.set_backlog(&backlog);
+    }
+
+    /// Returns how many messages it holds at this moment: those that some member has yet to read, as
+    /// far as the limit lets it, and read ones in the same segments. O(1).
+    #[must_use]
+    pub fn retained(&self) -> u64 {
+        self.topic.retained()
+    }
+
+    pub(crate) fn topic(&self) -> &Arc<Topic> {
+        &self.topic
+    }
+
+    pub(crate) fn namespace_core(&self) -> &Arc<NamespaceCore> {
+        &self.namespace
+    }
+
+    pub(crate) fn is_of(&self, namespace: &NamespaceCore) -> bool {
+        std::ptr::eq(&*self.namespace, namespace)
+    }
+}
+
+impl Clone for Room {
+    fn clone(&self) -> Self {
+        add_handle(&self.topic);
+        Self { topic: Arc::clone(&self.topic), namespace: Arc::clone(&self.namespace) }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if remove_handle(&self.topic) && self.topic.len() == 0 {
+            drop(self.namespace.rooms.remove_idle(&self.topic));
+        }
+    }
+}
+
+impl PartialEq for Room {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.topic, &other.topic)
+    }
+}
+
+impl Eq for Room {}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Room").field("namespace", &self.namespace.path).field("name", self.name()).finish()
+    }
+}

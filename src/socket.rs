@@ -1,0 +1,214 @@
+//! The public handle of a socket.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::broadcast::{Broadcast, Emitted, Emitter, emit_direct};
+use crate::error::{EmitError, MembershipError};
+use crate::event::IntoEvent;
+use crate::name::RoomName;
+use crate::payload::Payload;
+use crate::reason::DisconnectReason;
+use crate::room::Room;
+use crate::slab::SocketId;
+use crate::state::SocketCore;
+use crate::sync::Arc;
+use crate::target::{IntoRooms, IntoTargets, Target, with_rooms};
+
+/// A socket: what joins rooms, emits, and is emitted to.
+///
+/// Comes with its [`Inbox`](crate::Inbox) from [`Namespace::connect`](crate::Namespace::connect). `Send`,
+/// `Sync`; cloning counts a reference. All of it may be called from any thread, and from inside a drain,
+/// a wake-up or a payload's `Drop`. Dropping handles does not disconnect; dropping the inbox does.
+#[derive(Clone)]
+pub struct Socket {
+    core: Arc<SocketCore>,
+}
+
+impl Socket {
+    pub(crate) fn new(core: Arc<SocketCore>) -> Self {
+        Self { core }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<SocketCore> {
+        &self.core
+    }
+
+    /// Returns the id.
+    #[must_use]
+    pub fn id(&self) -> SocketId {
+        self.core.id()
+    }
+
+    /// Returns the path of its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.core.namespace.path
+    }
+
+    /// Joins one room or several, and returns how many it was not in before.
+    ///
+    /// It gets everything emitted to them from now on: the next statement sees it as a member. Rooms that
+    /// do not exist come to exist. O(log of the rooms' shards' load) each, with a handle O(1).
+    ///
+    /// ```
+    /// # let (socket, _inbox) = roomcast::Engine::new().of("/")?.connect();
+    /// assert_eq!(socket.join("lobby")?, 1);
+    /// assert_eq!(socket.join(["lobby", "hall"])?, 1);
+    /// assert_eq!(socket.join((3, 4))?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the socket is closed or a name is refused; then it has joined none of them.
+    pub fn join(&self, rooms: impl IntoRooms) -> Result<usize, MembershipError> {
+        with_rooms(rooms, &self.core.namespace, |rooms| self.core.join(rooms))
+    }
+
+    /// Leaves one room or several, and returns how many it was in.
+    ///
+    /// What was emitted to them before can still be drained; nothing emitted from now on arrives. A room
+    /// is gone when its last member leaves.
+    ///
+    /// # Errors
+    ///
+    /// If the socket is closed or a name is refused; then it has left none of them.
+    pub fn leave(&self, rooms: impl IntoRooms) -> Result<usize, MembershipError> {
+        with_rooms(rooms, &self.core.namespace, |rooms| self.core.leave(rooms))
+    }
+
+    /// Leaves all rooms, and returns how many that were.
+    ///
+    /// # Errors
+    ///
+    /// If the socket is closed.
+    pub fn leave_all(&self) -> Result<usize, MembershipError> {
+        self.core.leave_all()
+    }
+
+    /// Makes these its rooms: joins those that it is not in, then leaves all others, and returns how many
+    /// it joined and left. Memberships that stay are not touched, so nothing is missed or repeated there.
+    ///
+    /// # Errors
+    ///
+    /// If the socket is closed or a name is refused; then nothing has changed.
+    pub fn set_rooms(&self, rooms: impl IntoRooms) -> Result<(usize, usize), MembershipError> {
+        with_rooms(rooms, &self.core.namespace, |rooms| self.core.set_rooms(rooms))
+    }
+
+    /// Returns the rooms that it is in, in joining order. O(rooms).
+    #[must_use]
+    pub fn rooms(&self) -> Vec<RoomName> {
+        self.core.rooms()
+    }
+
+    /// Returns how many rooms it is in. O(1).
+    #[must_use]
+    pub fn room_count(&self) -> usize {
+        self.core.room_count()
+    }
+
+    /// Returns whether it is in the room of this name. O(1), once the room is found.
+    #[must_use]
+    pub fn is_in(&self, room: impl Into<RoomName>) -> bool {
+        let topic = self.core.namespace.rooms.get(&room.into());
+        topic.is_some_and(|topic| self.core.is_in(&topic))
+    }
+
+    /// Emits a message to this socket alone. As [`Broadcast::emit`].
+    ///
+    /// # Errors
+    ///
+    /// If the event name is refused or the socket is closed.
+    pub fn emit(&self, event: impl IntoEvent, payload: impl Into<Payload>) -> Result<Emitted, EmitError> {
+        emit_direct(&self.core, event, payload)
+    }
+
+    /// Addresses rooms and sockets, this one excluded: by identity, whatever rooms it is in.
+    pub fn to(&self, places: impl IntoTargets) -> Broadcast<'_> {
+        self.others(Target::new().to(places))
+    }
+
+    /// Addresses rooms and sockets, this one included if it is among them. Recipients see it as the
+    /// [sender](crate::Delivery::sender) all the same.
+    pub fn within(&self, places: impl IntoTargets) -> Broadcast<'_> {
+        Broadcast::new(Emitter::Socket(&self.core), Cow::Owned(Target::new().to(places)))
+    }
+
+    /// Addresses all other sockets.
+    pub fn broadcast(&self) -> Broadcast<'_> {
+        self.others(Target::new())
+    }
+
+    /// Addresses all other sockets but these, and but the members of these rooms.
+    pub fn except(&self, places: impl IntoTargets) -> Broadcast<'_> {
+        self.others(Target::new().except(places))
+    }
+
+    /// Addresses a target made before, this socket excluded.
+    pub fn target<'a>(&'a self, target: &'a Target) -> Broadcast<'a> {
+        Broadcast::new(Emitter::Others(&self.core), Cow::Borrowed(target))
+    }
+
+    /// Disconnects it, whatever it has yet to read, and returns whether it was connected.
+    ///
+    /// It leaves all rooms, and its id is stale. Nothing emitted from now on reaches it; what was emitted
+    /// before can still be drained, and then the inbox reports closed with this reason. The first reason
+    /// stays.
+    pub fn disconnect(&self, reason: impl Into<DisconnectReason>) -> bool {
+        self.core.disconnect(reason.into())
+    }
+
+    /// Returns whether it is connected. One load.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        !self.core.is_closed()
+    }
+
+    /// Returns why it was disconnected, if it was.
+    #[must_use]
+    pub fn closed(&self) -> Option<DisconnectReason> {
+        self.core.closed()
+    }
+
+    fn others(&self, target: Target) -> Broadcast<'_> {
+        Broadcast::new(Emitter::Others(&self.core), Cow::Owned(target))
+    }
+}
+
+impl Room {
+    /// Addresses the members of this room, from a socket, that socket excluded, without cloning the handle
+    /// or building a target: `room.emit_from(&socket, event, payload)` is `socket.to(&room)` for the hot
+    /// path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broadcast::emit`].
+    pub fn emit_from(
+        &self,
+        socket: &Socket,
+        event: impl IntoEvent,
+        payload: impl Into<Payload>,
+    ) -> Result<Emitted, EmitError> {
+        crate::broadcast::emit_from(self, &socket.core, event, payload)
+    }
+}
+
+impl PartialEq for Socket {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.core, &other.core)
+    }
+}
+
+impl Eq for Socket {}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("id", &self.id())
+            .field("namespace", &self.namespace())
+            .field("is_connected", &self.is_connected())
+            .finish_non_exhaustive()
+    }
+}

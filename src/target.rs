@@ -1,0 +1,206 @@
+//! Whom a message is for, as plain data; and what names rooms and sockets in calls.
+
+use smallvec::SmallVec;
+
+use crate::entry::Audience;
+use crate::error::RoomNameError;
+use crate::name::RoomName;
+use crate::room::Room;
+use crate::slab::SocketId;
+use crate::state::{NamespaceCore, RoomRef};
+use crate::sync::Arc;
+
+/// Whom a message is for: a reusable plain value.
+///
+/// Without [`to`](Self::to) it is every socket of the namespace. With it, the union of all that was
+/// named: each socket gets a message once. [`except`](Self::except) takes away, whatever the order of
+/// calls. An empty list of rooms is nobody.
+///
+/// A target belongs to no namespace, unless it names a [`Room`] handle. Kept and used again with
+/// handles and ids, it emits without looking up names and without allocating, to several rooms too.
+///
+/// ```
+/// use roomcast::{Engine, Target};
+///
+/// let engine = Engine::new();
+/// let chat = engine.of("/chat")?;
+/// let (alice, mut alice_inbox) = chat.connect();
+/// let (bob, mut bob_inbox) = chat.connect();
+/// alice.join(["red", "blue"])?;
+/// bob.join("blue")?;
+///
+/// let both = Target::new().to(["red", "blue"]);
+/// chat.target(&both).emit("news", "once")?;
+/// chat.target(&both.clone().except(bob.id())).emit("news", "for alice")?;
+/// let none: [&str; 0] = [];
+/// chat.target(&Target::new().to(none)).emit("news", "for nobody")?;
+///
+/// assert_eq!((alice_inbox.drain(|_| {}), bob_inbox.drain(|_| {})), (2, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// `None` is everyone.
+    pub(crate) to: Option<SmallVec<[Place; 1]>>,
+    pub(crate) except: SmallVec<[Place; 1]>,
+    /// The audience of the last message that needed one: good for the next if it is the same.
+    pub(crate) cache: Cache,
+}
+
+/// A room or a socket, as it was named.
+#[derive(Clone, Debug)]
+#[doc(hidden)]
+pub enum Place {
+    Name(RoomName),
+    Room(Room),
+    Socket(SocketId),
+}
+
+/// An audience made before. Not part of a target's value.
+#[derive(Debug, Default)]
+pub(crate) struct Cache(std::sync::OnceLock<Arc<Audience>>);
+
+impl Cache {
+    /// The audience made before if it equals this one, or else this one.
+    pub(crate) fn get(&self, audience: Audience) -> Arc<Audience> {
+        match self.0.get() {
+            Some(cached) if **cached == audience => Arc::clone(cached),
+            Some(_) => Arc::new(audience),
+            None => Arc::clone(self.0.get_or_init(|| Arc::new(audience))),
+        }
+    }
+}
+
+impl Clone for Cache {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Target {
+    /// Creates the target of all sockets of a namespace.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds rooms and sockets to those that are addressed.
+    #[must_use]
+    pub fn to(mut self, places: impl IntoTargets) -> Self {
+        places.collect_into(self.to.get_or_insert_default());
+        self.cache = Cache::default();
+        self
+    }
+
+    /// Leaves out the members of rooms, and sockets.
+    #[must_use]
+    pub fn except(mut self, places: impl IntoTargets) -> Self {
+        places.collect_into(&mut self.except);
+        self.cache = Cache::default();
+        self
+    }
+}
+
+/// What names rooms in [`Socket::join`](crate::Socket::join) and its like: anything that makes a
+/// [`RoomName`], a [`Room`] handle, and arrays, slices and vectors of these.
+///
+/// Not to be implemented outside the crate.
+pub trait IntoRooms: sealed::Collect {}
+
+/// What names rooms and sockets in [`Namespace::to`](crate::Namespace::to) and its like: all that
+/// [`IntoRooms`] takes, and [`SocketId`]s.
+///
+/// Not to be implemented outside the crate.
+pub trait IntoTargets: sealed::Collect {}
+
+pub(crate) mod sealed {
+    use super::Place;
+
+    pub trait Collect {
+        #[doc(hidden)]
+        fn collect_into(self, places: &mut impl Extend<Place>);
+    }
+}
+
+macro_rules! names {
+    ($([$($generic:ident)*] $name:ty;)*) => {$(
+        impl<$($generic: Into<i64>),*> sealed::Collect for $name {
+            fn collect_into(self, places: &mut impl Extend<Place>) {
+                places.extend([Place::Name(self.into())]);
+            }
+        }
+        impl<$($generic: Into<i64>),*> IntoRooms for $name {}
+        impl<$($generic: Into<i64>),*> IntoTargets for $name {}
+    )*};
+}
+
+names! {
+    [] &str; [] String; [] &String; [] RoomName; [] &RoomName;
+    [] i8; [] i16; [] i32; [] i64; [] u8; [] u16; [] u32; [] u64; [] usize;
+    [A B] (A, B);
+    [A B C] (A, B, C);
+}
+
+impl sealed::Collect for Room {
+    fn collect_into(self, places: &mut impl Extend<Place>) {
+        places.extend([Place::Room(self)]);
+    }
+}
+
+impl sealed::Collect for &Room {
+    fn collect_into(self, places: &mut impl Extend<Place>) {
+        places.extend([Place::Room(self.clone())]);
+    }
+}
+
+impl sealed::Collect for SocketId {
+    fn collect_into(self, places: &mut impl Extend<Place>) {
+        places.extend([Place::Socket(self)]);
+    }
+}
+
+impl IntoRooms for Room {}
+impl IntoRooms for &Room {}
+impl IntoTargets for Room {}
+impl IntoTargets for &Room {}
+impl IntoTargets for SocketId {}
+
+macro_rules! lists {
+    ($([$($size:ident)?] $list:ty;)*) => {$(
+        impl<'a, T $(, const $size: usize)?> sealed::Collect for $list
+        where
+            T: sealed::Collect + Clone,
+        {
+            fn collect_into(self, places: &mut impl Extend<Place>) {
+                self.iter().for_each(|item| item.clone().collect_into(places));
+            }
+        }
+        impl<'a, T: IntoRooms + Clone $(, const $size: usize)?> IntoRooms for $list {}
+        impl<'a, T: IntoTargets + Clone $(, const $size: usize)?> IntoTargets for $list {}
+    )*};
+}
+
+lists! {
+    [] &'a [T]; [] &'a Vec<T>; [] Vec<T>;
+    [N] &'a [T; N]; [N] [T; N];
+}
+
+/// Calls `f` with rooms as they are named in a call on a socket of this namespace.
+pub(crate) fn with_rooms<R, E: From<RoomNameError>>(
+    rooms: impl IntoRooms,
+    namespace: &NamespaceCore,
+    f: impl FnOnce(&[RoomRef<'_>]) -> Result<R, E>,
+) -> Result<R, E> {
+    let mut places: SmallVec<[Place; 2]> = SmallVec::new();
+    rooms.collect_into(&mut places);
+    let refs: Result<SmallVec<[_; 4]>, RoomNameError> = places
+        .iter()
+        .map(|place| match place {
+            Place::Name(name) => Ok(RoomRef::Name(name)),
+            Place::Room(room) if room.is_of(namespace) => Ok(RoomRef::Topic(room.topic())),
+            Place::Room(_) => Err(RoomNameError::Foreign),
+            Place::Socket(_) => unreachable!("an id is not `IntoRooms`"),
+        })
+        .collect();
+    f(&refs?)
+}

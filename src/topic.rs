@@ -1,0 +1,494 @@
+//! A topic: a log, its members, and those who sleep until it has something to read.
+//!
+//! Every room is one; so are all sockets of a namespace together, and each socket that was ever sent to
+//! directly. Where this file says room it means any of them.
+//!
+//! # Invariants, all under the room's lock
+//!
+//! 1. *Sequence under the lock.* Publishing locks the room (or all the rooms addressed, in the order of
+//!    their ids), **then** takes the next sequence, appends, unlocks, **then** wakes. So the numbers in
+//!    a log rise, and a message is in the logs of all its rooms before any of them is unlocked.
+//! 2. *Joins and leaves are points in the same order.* Each takes a sequence under the lock, and leaves
+//!    word in the mailbox before unlocking. A member gets exactly what is in the log between the two.
+//! 3. *Armed means idle.* A membership is armed only if its cursor is at the log's end; the next publish
+//!    takes all armed ones off the list, unlocks, and fires each before it returns.
+//!
+//! # Why a drain misses nothing (contract 1)
+//!
+//! A drain first loads the namespace's counter with `Acquire`: the *horizon*. It delivers only what is
+//! below. Let it deliver B with sequence b, and let A, addressed to the same socket, be published
+//! before B. A's `emit` returned before B's began, so A's sequence a was taken before b was: a < b. The
+//! counter is only ever changed by read-modify-write operations with `Release`; the horizon is above b,
+//! so the load read a value from B's or a later one, and synchronizes with B's. All that happened before
+//! B's increment is visible after the load: A's entry (invariant 1), the word of the membership under
+//! which A counts (invariant 2) and the firing of that membership, if it was armed (invariant 3). So the
+//! drain meets A, and as it merges by sequence, before B. What was being published *while* the drain
+//! began may or may not be below the horizon and visible; the next drain has it.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use crate::config::{Backlog, Overflow};
+use crate::entry::Entry;
+use crate::ledger::{Account, Ledger};
+use crate::log::{Garbage, Log};
+use crate::mailbox::{Mailbox, Wake};
+use crate::name::RoomName;
+use crate::order::Order;
+use crate::reason::DisconnectReason;
+use crate::roll::Roll;
+use crate::segment::{Cursor, Next};
+use crate::slab::SocketId;
+use crate::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
+
+/// What an inbox is told of its memberships.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// The socket is a member from `since` on, which also names the membership.
+    Joined { since: u64, room: Arc<Topic>, cursor: Cursor<Entry> },
+    /// It is a member no more: it gets what is below `until`, which is up to message `messages`.
+    Left { since: u64, until: u64, messages: u64 },
+    /// All that is unread below `floor` is lost; so far that is `lost` messages of rooms that were
+    /// joined and left again unread.
+    Folded { floor: u64, lost: u64, exact: bool },
+    /// The socket is closed: it gets what is below `at`.
+    Closed { at: u64, reason: DisconnectReason },
+}
+
+/// The mailbox of a socket.
+pub(crate) type Post = Mailbox<Change>;
+
+/// What kind of room it is.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// All sockets of a namespace.
+    Everyone,
+    /// One socket.
+    Direct,
+    Named(RoomName),
+}
+
+pub(crate) struct Topic {
+    /// Unique in its engine. Rooms are locked in the order of their ids.
+    id: u64,
+    kind: Kind,
+    /// Public handles: while there are any, an empty room stays in the index.
+    handles: AtomicUsize,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    log: Log<Entry>,
+    overflow: Overflow,
+    members: Roll<Arc<Post>, 1>,
+    /// Idle memberships that want to be told of the next message. May name some that have left.
+    armed: Vec<Armed>,
+    /// An empty list with room in it, so that arming and firing in turn allocates nothing.
+    spare: Vec<Armed>,
+    /// How many members left since `armed` was last swept.
+    left: usize,
+    ledger: Option<Box<Ledger>>,
+}
+
+#[derive(Debug)]
+struct Armed {
+    since: u64,
+    post: Arc<Post>,
+}
+
+/// What an emit did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Published {
+    pub(crate) sequence: u64,
+    /// Members of the rooms, one counted in each.
+    pub(crate) members: usize,
+    /// Rooms that had any.
+    pub(crate) rooms: usize,
+}
+
+/// What publishing needs from its namespace.
+pub(crate) struct Publishing<'a> {
+    pub(crate) order: &'a Order,
+    /// Whether a socket may have yet to read this sequence.
+    pub(crate) is_behind: &'a dyn Fn(SocketId, u64) -> bool,
+}
+
+/// Sockets to be disconnected for their backlog.
+pub(crate) type Victims = SmallVec<[SocketId; 1]>;
+
+impl Topic {
+    pub(crate) fn new(id: u64, kind: Kind, backlog: &Backlog) -> Self {
+        Self {
+            id,
+            kind,
+            handles: AtomicUsize::new(0),
+            inner: Mutex::new(Inner {
+                log: Log::new(backlog.limits()),
+                overflow: backlog.policy(),
+                members: Roll::new(),
+                armed: Vec::new(),
+                spare: Vec::new(),
+                left: 0,
+                ledger: None,
+            }),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    pub(crate) fn name(&self) -> Option<&RoomName> {
+        match &self.kind {
+            Kind::Named(name) => Some(name),
+            Kind::Everyone | Kind::Direct => None,
+        }
+    }
+
+    pub(crate) fn handles(&self) -> &AtomicUsize {
+        &self.handles
+    }
+
+    /// Whether it has neither members nor handles.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.handles.load(Ordering::Acquire) == 0 && self.len() == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.inner.lock().members.len()
+    }
+
+    /// Members in joining order.
+    pub(crate) fn members(&self) -> Vec<SocketId> {
+        self.inner.lock().members.iter().map(|(_, post)| post.id()).collect()
+    }
+
+    /// How many messages it holds for members that lag.
+    pub(crate) fn retained(&self) -> u64 {
+        self.inner.lock().log.retained()
+    }
+
+    pub(crate) fn set_backlog(&self, backlog: &Backlog) {
+        let mut inner = self.inner.lock();
+        inner.log.set_limits(backlog.limits());
+        inner.overflow = backlog.policy();
+    }
+
+    /// Makes a socket that is none yet a member, and returns the sequence that names the membership.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        order: &Order,
+        post: &Arc<Post>,
+        fold_at: usize,
+        trash: &mut Trash,
+    ) -> u64 {
+        let mut inner = self.inner.lock();
+        let since = order.next();
+        inner.members.push(since, Arc::clone(post));
+        let joined = Change::Joined { since, room: Arc::clone(self), cursor: inner.log.end() };
+        trash.tell(post, joined, fold_at);
+        since
+    }
+
+    /// Ends a membership, and tells whether the room is without members now.
+    pub(crate) fn leave(
+        &self,
+        order: &Order,
+        post: &Post,
+        since: u64,
+        fold_at: usize,
+        trash: &mut Trash,
+    ) -> bool {
+        let mut inner = self.inner.lock();
+        let until = order.next();
+        let member = inner.members.remove(since);
+        debug_assert!(member.is_some(), "a membership ends once");
+        trash.tell(post, Change::Left { since, until, messages: inner.log.messages() }, fold_at);
+        inner.left += 1;
+        if inner.left > inner.armed.len() {
+            inner.left = 0;
+            let armed = std::mem::take(&mut inner.armed);
+            (inner.armed, trash.armed) =
+                armed.into_iter().partition(|armed| inner.members.contains(armed.since));
+        }
+        inner.log.trim(&mut trash.segments);
+        trash.posts.extend(member);
+        inner.members.is_empty()
+    }
+
+    /// Publishes to the members, if there are any.
+    #[inline]
+    pub(crate) fn publish(
+        &self,
+        entry: Entry,
+        publishing: &Publishing<'_>,
+        victims: &mut Victims,
+    ) -> Option<Published> {
+        let mut trash = Garbage::new();
+        let bytes = entry.payload().len() as u64;
+        let mut inner = self.inner.lock();
+        let members = inner.members.len();
+        if members == 0 {
+            drop(inner); // the entry is dropped under no lock
+            return None;
+        }
+        let sequence = publishing.order.next();
+        if inner.log.append(sequence, entry, bytes, &mut trash) {
+            inner.shed(publishing, victims, &mut trash);
+        }
+        if inner.armed.is_empty() {
+            drop(inner);
+        } else {
+            let armed = inner.take_armed();
+            drop(inner);
+            self.fire(armed);
+        }
+        Some(Published { sequence, members, rooms: 1 })
+    }
+
+    /// Publishes one message to the members of several rooms, which are sorted by id, each once.
+    pub(crate) fn publish_all(
+        rooms: &[&Self],
+        entry: &Entry,
+        publishing: &Publishing<'_>,
+        victims: &mut Victims,
+    ) -> Option<Published> {
+        debug_assert!(rooms.is_sorted_by(|a, b| a.id < b.id));
+        let mut trash = Garbage::new();
+        let bytes = entry.payload().len() as u64;
+        let mut locked: SmallVec<[(&Self, MutexGuard<'_, Inner>); 4]> = SmallVec::new();
+        for room in rooms {
+            let inner = room.inner.lock();
+            if !inner.members.is_empty() {
+                locked.push((room, inner));
+            }
+        }
+        if locked.is_empty() {
+            return None;
+        }
+        let sequence = publishing.order.next();
+        let mut published = Published { sequence, members: 0, rooms: locked.len() };
+        for (_, inner) in &mut locked {
+            published.members += inner.members.len();
+            if inner.log.append(sequence, entry.clone(), bytes, &mut trash) {
+                inner.shed(publishing, victims, &mut trash);
+            }
+        }
+        let fired: SmallVec<[_; 4]> =
+            locked.iter_mut().map(|(room, inner)| (*room, inner.take_armed())).collect();
+        drop(locked);
+        for (room, armed) in fired {
+            if !armed.is_empty() {
+                room.fire(armed);
+            }
+        }
+        Some(published)
+    }
+
+    /// Has the next publish [fire](Mailbox::fire) this membership, unless its cursor has something to
+    /// read already: then it returns false.
+    pub(crate) fn arm(&self, post: &Arc<Post>, since: u64, cursor: &Cursor<Entry>) -> bool {
+        self.inner.lock().arm(post, since, cursor)
+    }
+
+    /// As [`arm`](Self::arm), but returns false too when the room is busy: it never waits.
+    pub(crate) fn try_arm(&self, post: &Arc<Post>, since: u64, cursor: &Cursor<Entry>) -> bool {
+        self.inner.try_lock().is_some_and(|mut inner| inner.arm(post, since, cursor))
+    }
+
+    /// Moves a parked cursor on to what is left, and tells what the socket has lost: which messages by
+    /// number, none at or above `end`, and what is known of them.
+    pub(crate) fn resume(&self, cursor: &mut Cursor<Entry>, socket: SocketId, end: u64) -> (u64, Account) {
+        let mut trash = Garbage::new();
+        let mut inner = self.inner.lock();
+        let missed = inner.log.resume(cursor, &mut trash);
+        let to = missed.to.min(end);
+        let mut account = Account { complete: true, ..Account::default() };
+        if let Some(ledger) = &mut inner.ledger {
+            account = ledger.settle(socket, missed.from, to);
+        }
+        drop(inner);
+        drop(trash); // the segment that it was parked in: perhaps the last one
+        self.trim();
+        (to.saturating_sub(missed.from), account)
+    }
+
+    /// Lets go of what nobody is going to read, unless somebody is at work here who will do it.
+    pub(crate) fn trim(&self) {
+        let mut trash = Garbage::new();
+        if let Some(mut inner) = self.inner.try_lock() {
+            inner.log.trim(&mut trash);
+            if !inner.log.has_parked() {
+                inner.ledger = None;
+            }
+        }
+    }
+
+    /// Wakes those who sleep here. Under no lock.
+    #[cold]
+    fn fire(&self, mut armed: Vec<Armed>) {
+        for armed in armed.drain(..) {
+            armed.post.fire(armed.since);
+        }
+        let mut inner = self.inner.lock();
+        if inner.spare.capacity() < armed.capacity() {
+            std::mem::swap(&mut inner.spare, &mut armed);
+        }
+    }
+}
+
+impl Inner {
+    fn take_armed(&mut self) -> Vec<Armed> {
+        let spare = std::mem::take(&mut self.spare);
+        std::mem::replace(&mut self.armed, spare)
+    }
+
+    fn arm(&mut self, post: &Arc<Post>, since: u64, cursor: &Cursor<Entry>) -> bool {
+        let is_idle = cursor.messages() == self.log.messages();
+        if is_idle {
+            self.armed.push(Armed { since, post: Arc::clone(post) });
+        }
+        is_idle
+    }
+
+    /// Gets back under the limit.
+    #[cold]
+    fn shed(&mut self, publishing: &Publishing<'_>, victims: &mut Victims, trash: &mut Garbage<Entry>) {
+        while self.log.is_over() {
+            if self.overflow == Overflow::Disconnect && !self.log.head().is_unique() {
+                let before = victims.len();
+                self.find_victims(victims);
+                if victims.len() > before {
+                    // They leave as soon as the lock is released, and keep what they can drain.
+                    self.log.put_off();
+                    return;
+                }
+            }
+            if self.log.has_parked() {
+                let ledger = self.ledger.get_or_insert_default();
+                ledger.record(self.log.head(), publishing.is_behind);
+            }
+            self.log.let_go(trash);
+        }
+    }
+
+    /// Members that would lose a message of the head that is addressed to them. Whether one depends on
+    /// memberships is not looked into: it counts.
+    fn find_victims(&self, victims: &mut Victims) {
+        let head = self.log.head();
+        let Some((last, _)) = head.iter().last() else { return };
+        for (since, post) in self.members.iter().take_while(|(since, _)| *since < last) {
+            let from = since.max(post.progress());
+            let loses = |(sequence, entry): (u64, &Entry)| sequence >= from && !entry.excludes(post.id());
+            if from <= last && head.iter().any(loses) && !victims.contains(&post.id()) {
+                victims.push(post.id());
+            }
+        }
+    }
+}
+
+/// What is to be dropped, and whom to wake, once no lock is held: all of it is or runs user code.
+/// Declared before the first lock is taken, it is dropped after the last one is released.
+#[derive(Debug, Default)]
+pub(crate) struct Trash {
+    pub(crate) topics: SmallVec<[Arc<Topic>; 1]>,
+    segments: Garbage<Entry>,
+    changes: SmallVec<[Change; 1]>,
+    armed: Vec<Armed>,
+    posts: SmallVec<[Arc<Post>; 1]>,
+    wake: Option<Wake>,
+}
+
+impl Trash {
+    /// Leaves a change in a mailbox.
+    pub(crate) fn tell(&mut self, post: &Post, change: Change, fold_at: usize) {
+        match post.push(change, |changes| fold(changes, fold_at, post.id(), self)) {
+            Ok(wake) => self.wake = self.wake.take().or(wake),
+            Err(change) => self.changes.push(change),
+        }
+    }
+}
+
+impl Drop for Trash {
+    fn drop(&mut self) {
+        if let Some(wake) = self.wake.take() {
+            wake.wake();
+        }
+    }
+}
+
+/// Folds changes that pile up unread, once there are `limit` of them: memberships that were begun and
+/// ended meanwhile go, and everything published so far counts as lost.
+///
+/// Afterwards the list holds at most one change for each room that the socket is in, and two for each
+/// that the reader knows of. It is looked at again when it has doubled.
+fn fold(changes: &mut Vec<Change>, limit: usize, socket: SocketId, trash: &mut Trash) {
+    if changes.len() < limit || !changes.len().is_power_of_two() && changes.len() != limit {
+        return;
+    }
+    let Some(&Change::Joined { since: floor, .. } | &Change::Left { until: floor, .. }) = changes.last()
+    else {
+        return;
+    };
+    let ended: HashMap<u64, u64> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Left { since, messages, .. } => Some((*since, *messages)),
+            _ => None,
+        })
+        .collect();
+    let mut begun = HashSet::new();
+    let (mut lost, mut exact) = (0, true);
+    let mut rest = Vec::with_capacity(limit);
+    for change in changes.drain(..) {
+        match change {
+            Change::Joined { since, room, cursor } if ended.contains_key(&since) => {
+                begun.insert(since);
+                let unread = unread(cursor, ended[&since], socket, &mut trash.segments);
+                lost += unread.0;
+                exact &= unread.1;
+                trash.topics.push(room);
+            }
+            Change::Left { since, .. } if begun.contains(&since) => {}
+            Change::Folded { lost: before, exact: was_exact, .. } => {
+                lost += before;
+                exact &= was_exact;
+            }
+            _ => rest.push(change),
+        }
+    }
+    changes.push(Change::Folded { floor, lost, exact });
+    changes.append(&mut rest);
+}
+
+/// How many messages from `cursor` up to message number `end` are for this socket, as far as that can be
+/// told without its memberships, and whether that is exact.
+fn unread(mut cursor: Cursor<Entry>, end: u64, socket: SocketId, trash: &mut Garbage<Entry>) -> (u64, bool) {
+    let mut count = end - cursor.messages();
+    let mut exact = true;
+    while cursor.messages() < end {
+        if let Some((_, entry)) = cursor.take_below(u64::MAX) {
+            count -= u64::from(entry.excludes(socket));
+            exact &= !matches!(entry, Entry::Aimed { audience, .. } if audience.asks_for_rooms());
+        } else if let Next::Segment(next) = cursor.segment().next() {
+            trash.push(cursor.enter(next));
+        } else {
+            exact = false; // the log has let go of the rest
+            break;
+        }
+    }
+    trash.push(cursor.into_segment());
+    (count, exact)
+}
+
+impl fmt::Debug for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topic").field("id", &self.id).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
