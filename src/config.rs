@@ -84,6 +84,24 @@ impl Backlog {
         self
     }
 
+    /// Returns how many messages a stalled member can be behind.
+    #[must_use]
+    pub const fn message_limit(&self) -> usize {
+        self.messages
+    }
+
+    /// Returns how many payload bytes a stalled member can be behind.
+    #[must_use]
+    pub const fn byte_limit(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns what happens beyond.
+    #[must_use]
+    pub const fn policy(&self) -> Overflow {
+        self.overflow
+    }
+
     /// Returns the most messages in one segment: an eighth of the limit, at most 128.
     #[must_use]
     pub const fn segment_messages(&self) -> usize {
@@ -98,10 +116,6 @@ impl Backlog {
     #[must_use]
     pub const fn segment_bytes(&self) -> usize {
         if self.bytes < 8 { 1 } else { self.bytes / 8 }
-    }
-
-    pub(crate) fn policy(&self) -> Overflow {
-        self.overflow
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -1,6 +1,7 @@
 //! What an inbox hands out.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use crate::entry::{Entry, NAMED};
 use crate::event::{Event, EventTable, GAP};
@@ -23,7 +24,7 @@ pub struct Delivery<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum Item<'a> {
     Message(&'a Entry),
-    Gap(Gap, &'a Payload),
+    Gap(Gap),
 }
 
 /// How many messages are missing at this point of the stream, and why.
@@ -80,7 +81,7 @@ impl<'a> Delivery<'a> {
     #[must_use]
     pub fn event(&self) -> &'a str {
         match self.item {
-            Item::Gap(..) => GAP,
+            Item::Gap(_) => GAP,
             Item::Message(Entry::Aimed { event: NAMED, audience, .. }) => {
                 audience.name.as_deref().expect("an event without a number has a name")
             }
@@ -104,7 +105,7 @@ impl<'a> Delivery<'a> {
     pub fn payload(&self) -> &'a Payload {
         match self.item {
             Item::Message(entry) => entry.payload(),
-            Item::Gap(_, empty) => empty,
+            Item::Gap(_) => empty_payload(),
         }
     }
 
@@ -113,7 +114,7 @@ impl<'a> Delivery<'a> {
     pub fn sender(&self) -> Option<SocketId> {
         match self.item {
             Item::Message(entry) => entry.sender(),
-            Item::Gap(..) => None,
+            Item::Gap(_) => None,
         }
     }
 
@@ -150,7 +151,7 @@ impl<'a> Delivery<'a> {
     #[inline]
     pub fn gap(&self) -> Option<Gap> {
         match self.item {
-            Item::Gap(gap, _) => Some(gap),
+            Item::Gap(gap) => Some(gap),
             Item::Message(_) => None,
         }
     }
@@ -215,6 +216,12 @@ impl Message {
     pub fn gap(&self) -> Option<Gap> {
         self.gap
     }
+}
+
+#[cold]
+fn empty_payload() -> &'static Payload {
+    static EMPTY: LazyLock<Payload> = LazyLock::new(Payload::default);
+    &EMPTY
 }
 
 impl fmt::Debug for Delivery<'_> {

@@ -8,16 +8,20 @@ use crate::slab::SocketId;
 use crate::sync::Arc;
 
 /// One message, 24 bytes. The short forms are those of every day; the rest is in an [`Audience`].
+///
+/// The representation puts event and payload at the same place in all forms, so that neither needs a look
+/// at the form.
 #[derive(Clone, Debug)]
+#[repr(u8)]
 pub(crate) enum Entry {
     /// For every member.
-    All { payload: Payload, event: u32, sender: Option<SocketId> },
+    All { event: u32, payload: Payload, sender: Option<SocketId> },
     /// For every member but the sender.
-    NotSender { payload: Payload, event: u32, sender: SocketId },
+    NotSender { event: u32, payload: Payload, sender: SocketId },
     /// For every member but this one.
-    NotSocket { payload: Payload, event: u32, excluded: SocketId },
+    NotSocket { event: u32, payload: Payload, excluded: SocketId },
     /// For whom the audience says, and under the name that it says, if the event is [`NAMED`].
-    Aimed { payload: Payload, event: u32, audience: Arc<Audience> },
+    Aimed { event: u32, payload: Payload, audience: Arc<Audience> },
 }
 
 /// The event number of a message that carries its name in the audience.

@@ -16,6 +16,8 @@ use crate::reader::Reader;
 use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
 use crate::socket::Socket;
+use crate::state::NamespaceCore;
+use crate::sync::Arc as Shared;
 
 /// What a socket is sent, in order: from all its rooms, its namespace and directly.
 ///
@@ -33,8 +35,16 @@ use crate::socket::Socket;
 ///
 /// Dropping the inbox disconnects the socket.
 pub struct Inbox {
-    socket: Socket,
     reader: Reader,
+    /// The socket's, here once more so that reading does not touch the socket.
+    namespace: Shared<NamespaceCore>,
+    socket: Socket,
+    waking: Option<Box<Waking>>,
+}
+
+/// What it takes to be woken, other than by a `Waker`.
+#[derive(Default)]
+struct Waking {
     callback: Option<Arc<dyn Fn() + Send + Sync>>,
     /// For blocking: a channel with room for one token.
     tokens: Option<(Sender<()>, Receiver<()>)>,
@@ -42,8 +52,8 @@ pub struct Inbox {
 
 impl Inbox {
     pub(crate) fn new(socket: Socket) -> Self {
-        let reader = Reader::new(socket.core().post().clone());
-        Self { socket, reader, callback: None, tokens: None }
+        let reader = Reader::new(Shared::clone(socket.core().post()));
+        Self { reader, namespace: Shared::clone(&socket.core().namespace), socket, waking: None }
     }
 
     /// Returns the id of its socket.
@@ -83,11 +93,9 @@ impl Inbox {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn drain(&mut self, deliver: impl FnMut(Delivery<'_>)) -> usize {
-        let namespace = &self.socket.core().namespace;
+        let namespace = &*self.namespace;
         let count = self.reader.drain(&namespace.order, &namespace.engine.events, deliver);
-        if self.callback.is_some() {
-            self.watch();
-        }
+        self.watch();
         count
     }
 
@@ -98,9 +106,7 @@ impl Inbox {
         if self.advance() {
             return self.current();
         }
-        if self.callback.is_some() {
-            self.watch();
-        }
+        self.watch();
         None
     }
 
@@ -188,13 +194,15 @@ impl Inbox {
     /// next. A panic in `wake` ends there. Replaces the callback that was set before;
     /// [`no_wake`](Self::no_wake) removes it.
     pub fn on_wake(&mut self, wake: impl Fn() + Send + Sync + 'static) {
-        self.callback = Some(Arc::new(wake));
+        self.waking.get_or_insert_default().callback = Some(Arc::new(wake));
         self.watch();
     }
 
     /// Removes the callback.
     pub fn no_wake(&mut self) {
-        self.callback = None;
+        if let Some(waking) = &mut self.waking {
+            waking.callback = None;
+        }
         drop(self.socket.core().post().stay_awake());
     }
 
@@ -206,12 +214,12 @@ impl Inbox {
     }
 
     fn advance(&mut self) -> bool {
-        let namespace = &self.socket.core().namespace;
+        let namespace = &*self.namespace;
         self.reader.advance(&namespace.order, &namespace.engine.events)
     }
 
     fn current(&self) -> Option<Delivery<'_>> {
-        self.reader.current(&self.socket.core().namespace.engine.events)
+        self.reader.current(&self.namespace.engine.events)
     }
 
     /// The last look when the time is over: what came at that moment is not left behind.
@@ -232,9 +240,18 @@ impl Inbox {
         }
     }
 
-    /// Has the callback called for what comes next, or now if that is there.
+    /// Has the callback, if there is one, called for what comes next, or now if that is there.
+    #[inline]
     fn watch(&mut self) {
-        let Some(callback) = self.callback.clone() else { return };
+        if self.waking.is_some() {
+            self.call_or_sleep();
+        }
+    }
+
+    #[cold]
+    fn call_or_sleep(&mut self) {
+        let callback = self.waking.as_ref().and_then(|waking| waking.callback.clone());
+        let Some(callback) = callback else { return };
         if !self.reader.sleep(Wake::Callback(Arc::clone(&callback))) && self.closed().is_none() {
             contain(|| callback());
         }
@@ -245,7 +262,7 @@ impl Inbox {
     }
 
     fn tokens(&mut self) -> (Sender<()>, Receiver<()>) {
-        self.tokens.get_or_insert_with(|| bounded(1)).clone()
+        self.waking.get_or_insert_default().tokens.get_or_insert_with(|| bounded(1)).clone()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Embedded, in-process pub/sub with Socket.IO's server model.
+#![doc = include_str!("guide.md")]
 
 mod broadcast;
 mod config;

@@ -126,7 +126,7 @@ impl<C> Mailbox<C> {
         self.is_dirty.load(Ordering::Acquire)
     }
 
-    /// Takes all changes and ready rooms, in exchange for empty lists with room in them.
+    /// Takes all changes and ready rooms, in exchange for empty lists.
     pub(crate) fn take(&self, changes: &mut Vec<C>, ready: &mut Vec<u64>) {
         debug_assert!(changes.is_empty() && ready.is_empty());
         let mut post = self.post.lock();

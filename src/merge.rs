@@ -2,13 +2,14 @@
 
 /// The next sequence of each stream that has one, with the stream's place.
 ///
-/// A few are kept sorted: most sockets have few rooms with something to read, and then inserting by
-/// moving the others along is the cheapest there is. Many are kept as a binary heap.
+/// One alone stands apart, as that is the common case. A few are kept sorted: inserting by moving the
+/// others along is the cheapest there is. Many are kept as a binary heap.
 #[derive(Debug, Default)]
 pub(crate) struct Heads {
+    alone: Option<(u64, u32)>,
     /// Sorted from `first` on, or a heap.
     heads: Vec<(u64, u32)>,
-    first: usize,
+    first: u32,
     is_heap: bool,
 }
 
@@ -17,38 +18,63 @@ const FEW: usize = 32;
 
 impl Heads {
     /// Adds a stream. All are added before the first is looked at.
+    #[inline]
     pub(crate) fn push(&mut self, sequence: u64, place: usize) {
-        debug_assert_eq!(self.first, 0);
-        self.heads.push((sequence, u32::try_from(place).expect("fewer than 2^32 rooms")));
+        let head = (sequence, place as u32);
+        if self.heads.is_empty() {
+            let Some(other) = self.alone.replace(head) else { return };
+            self.alone = None;
+            self.heads.push(other);
+        }
+        self.heads.push(head);
     }
 
     /// Ends the adding.
+    #[inline]
     pub(crate) fn order(&mut self) {
+        if !self.heads.is_empty() {
+            self.order_several();
+        }
+    }
+
+    fn order_several(&mut self) {
         self.is_heap = self.heads.len() > FEW;
         if self.is_heap {
             for index in (0..self.heads.len() / 2).rev() {
                 self.sift_down(index);
             }
-        } else if self.heads.len() > 1 {
+        } else {
             self.heads.sort_unstable();
         }
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        self.heads.clear();
-        self.first = 0;
-        self.is_heap = false;
+        self.alone = None;
+        if !self.heads.is_empty() {
+            self.heads.clear();
+            self.first = 0;
+        }
+    }
+
+    /// Whether there is none left.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.alone.is_none() && self.first as usize == self.heads.len()
     }
 
     /// The place of the stream that comes next, and the sequence at which another one does.
     #[inline]
     pub(crate) fn first(&self) -> Option<(usize, u64)> {
-        let first = self.heads.get(self.first)?;
+        if let Some((_, place)) = self.alone {
+            return Some((place as usize, u64::MAX));
+        }
+        let first = self.heads.get(self.first as usize)?;
         let second = if self.is_heap {
             let children = self.heads.get(1..3.min(self.heads.len()));
             children.into_iter().flatten().map(|head| head.0).min()
         } else {
-            self.heads.get(self.first + 1).map(|head| head.0)
+            self.heads.get(self.first as usize + 1).map(|head| head.0)
         };
         Some((first.1 as usize, second.unwrap_or(u64::MAX)))
     }
@@ -56,6 +82,14 @@ impl Heads {
     /// Moves the first stream on to its next sequence, or out if it has none.
     #[inline]
     pub(crate) fn advance(&mut self, sequence: Option<u64>) {
+        match &mut self.alone {
+            Some(head) => self.alone = sequence.map(|sequence| (sequence, head.1)),
+            None => self.advance_several(sequence),
+        }
+    }
+
+    fn advance_several(&mut self, sequence: Option<u64>) {
+        let first = self.first as usize;
         match (sequence, self.is_heap) {
             (Some(sequence), true) => {
                 self.heads[0].0 = sequence;
@@ -68,11 +102,11 @@ impl Heads {
                 }
             }
             (Some(sequence), false) => {
-                let head = (sequence, self.heads[self.first].1);
-                let rest = &self.heads[self.first + 1..];
+                let head = (sequence, self.heads[first].1);
+                let rest = &self.heads[first + 1..];
                 let before = rest.iter().take_while(|other| **other < head).count();
-                self.heads.copy_within(self.first + 1..=self.first + before, self.first);
-                self.heads[self.first + before] = head;
+                self.heads.copy_within(first + 1..=first + before, first);
+                self.heads[first + before] = head;
             }
             (None, false) => self.first += 1,
         }

@@ -21,15 +21,16 @@
 //! that a pass found idle, so that a pass costs as much as there are active rooms.
 
 use crate::delivery::{Delivery, Gap, GapReason, Item};
+use std::ops::ControlFlow;
+
 use crate::entry::Entry;
 use crate::event::EventTable;
 use crate::mailbox::Wake;
 use crate::merge::Heads;
 use crate::order::Order;
-use crate::payload::Payload;
 use crate::reason::DisconnectReason;
 use crate::roll::{Others, Roll};
-use crate::segment::{Cursor, Next, SegmentRef};
+use crate::segment::{Cursor, Next, Peek, SegmentRef};
 use crate::slab::SocketId;
 use crate::sync::Arc;
 use crate::topic::{Change, Post, Topic};
@@ -41,74 +42,106 @@ const FEW: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Reader {
+    me: SocketId,
     post: Arc<Post>,
     memberships: Roll<Membership, 2>,
-    /// While there are many memberships: those that are not armed.
-    hot: Vec<u64>,
-    is_wide: bool,
-    /// How many memberships are over and not forgotten yet.
-    left: usize,
     heads: Heads,
     horizon: u64,
-    in_pass: bool,
     /// All below is read, in this pass.
     read: u64,
-    /// A gap over all rooms, to be told first.
-    gap: Option<Gap>,
+    in_pass: bool,
+    is_wide: bool,
+    /// How many memberships are over and not forgotten yet.
+    left: u32,
     /// Where the last delivery came from.
     last: Option<Last>,
+    /// What a reader that is polled, has few rooms and loses nothing does not have.
+    rare: Option<Box<RareState>>,
+}
+
+#[derive(Debug, Default)]
+struct RareState {
+    /// While there are many memberships: those that are not armed.
+    hot: Vec<u64>,
+    /// Empty, kept for its memory.
+    ready: Vec<u64>,
+    /// A gap over all rooms, to be told first.
+    gap: Option<Gap>,
+    /// The last delivery, if it was a gap, with its sequence.
+    last_gap: Option<(Gap, u64)>,
     closing: Option<(u64, DisconnectReason)>,
     closed: Option<DisconnectReason>,
-    // Kept for their memory.
-    changes: Vec<Change>,
-    ready: Vec<u64>,
-    nothing: Payload,
 }
 
 #[derive(Debug)]
 struct Membership {
     room: Arc<Topic>,
     cursor: Cursor<Entry>,
+    is_armed: bool,
+    /// What few memberships have.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug)]
+struct Rare {
     /// It is over: what is at or above this sequence is not for the socket, and nor is what is at or
     /// above this message number of the log.
     until: u64,
     messages: u64,
-    is_armed: bool,
     /// Lost before the message that the cursor is at.
     gap: Option<Gap>,
 }
 
+impl Membership {
+    /// The sequence from which on nothing is for the socket.
+    #[inline]
+    fn until(&self) -> u64 {
+        self.rare.as_ref().map_or(FOREVER, |rare| rare.until)
+    }
+
+    fn gap(&self) -> Option<Gap> {
+        self.rare.as_ref()?.gap
+    }
+
+    fn take_gap(&mut self) -> Option<Gap> {
+        self.rare.as_mut()?.gap.take()
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(Rare { until: FOREVER, messages: FOREVER, gap: None }))
+    }
+}
+
+/// Above all sequences and message numbers.
+const FOREVER: u64 = u64::MAX - 1;
+
 #[derive(Clone, Copy, Debug)]
 enum Last {
-    Message { place: usize },
-    Gap { place: Option<usize>, gap: Gap, sequence: u64 },
+    /// In the membership at this place.
+    Message(u32),
+    Gap(Option<u32>),
 }
 
 impl Reader {
     pub(crate) fn new(post: Arc<Post>) -> Self {
         Self {
+            me: post.id(),
             post,
             memberships: Roll::new(),
-            hot: Vec::new(),
-            is_wide: false,
-            left: 0,
             heads: Heads::default(),
             horizon: 0,
-            in_pass: false,
             read: 0,
-            gap: None,
+            in_pass: false,
+            is_wide: false,
+            left: 0,
             last: None,
-            closing: None,
-            closed: None,
-            changes: Vec::new(),
-            ready: Vec::new(),
-            nothing: Payload::default(),
+            rare: None,
         }
     }
 
     /// Why the socket is closed, once everything that was published before is read.
     pub(crate) fn closed(&self) -> Option<&DisconnectReason> {
-        self.closed.as_ref()
+        self.rare.as_ref()?.closed.as_ref()
     }
 
     /// Hands all that was published before this call to `f`, and returns how often it was called.
@@ -119,35 +152,38 @@ impl Reader {
         mut f: impl FnMut(Delivery<'_>),
     ) -> usize {
         let mut count = 0;
-        if self.in_pass {
+        let mut is_last = !self.in_pass;
+        loop {
+            if is_last && !self.begin(order) {
+                return count;
+            }
             count += self.run::<false>(events, &mut f);
+            if std::mem::replace(&mut is_last, true) {
+                return count;
+            }
         }
-        if self.begin(order) {
-            count += self.run::<false>(events, &mut f);
-        }
-        count
     }
 
     /// Moves on to the next delivery, if there is one: then [`current`](Self::current) returns it.
     pub(crate) fn advance(&mut self, order: &Order, events: &EventTable) -> bool {
         self.last = None;
-        let mut ignore = |_: Delivery<'_>| {};
-        self.in_pass && self.run::<true>(events, &mut ignore) > 0
-            || self.begin(order) && self.run::<true>(events, &mut ignore) > 0
+        self.in_pass && self.run::<true>(events, |_| {}) > 0
+            || self.begin(order) && self.run::<true>(events, |_| {}) > 0
     }
 
     /// The delivery that [`advance`](Self::advance) moved on to.
     pub(crate) fn current<'a>(&'a self, events: &'a EventTable) -> Option<Delivery<'a>> {
+        let membership = |place: u32| self.memberships.at(place as usize);
         Some(match self.last? {
-            Last::Message { place } => {
-                let membership = self.memberships.at(place)?;
+            Last::Message(place) => {
+                let membership = membership(place)?;
                 let (sequence, entry) = membership.cursor.last()?;
                 Delivery { item: Item::Message(entry), sequence, room: Some(&membership.room), events }
             }
-            Last::Gap { place, gap, sequence } => {
-                let room = place.and_then(|place| self.memberships.at(place));
-                let room = room.map(|membership| &*membership.room);
-                Delivery { item: Item::Gap(gap, &self.nothing), sequence, room, events }
+            Last::Gap(place) => {
+                let (gap, sequence) = self.rare.as_ref()?.last_gap?;
+                let room = place.and_then(membership).map(|membership| &*membership.room);
+                Delivery { item: Item::Gap(gap), sequence, room, events }
             }
         })
     }
@@ -155,22 +191,35 @@ impl Reader {
     /// Leaves word to be woken when there is something to read. Returns false, and does not, if there is
     /// something already.
     pub(crate) fn sleep(&mut self, wake: Wake) -> bool {
-        if self.in_pass || self.closed.is_some() || !self.post.sleep(wake) {
+        // One that is closing has been told so already, and needs another pass to notice that it is done.
+        let is_closing =
+            self.rare.as_ref().is_some_and(|rare| rare.closing.is_some() || rare.closed.is_some());
+        if self.in_pass || is_closing || !self.post.sleep(wake) {
             return false;
         }
-        for place in 0..self.memberships.places() {
-            let Some((since, membership, _)) = self.memberships.split_at_mut(place) else { continue };
-            if !membership.is_armed {
-                membership.is_armed = membership.room.arm(&self.post, since, &membership.cursor);
-                if !membership.is_armed {
-                    self.post.stay_awake();
-                    self.cool();
-                    return false;
-                }
-            }
+        let may_sleep = if self.is_wide {
+            let hot = std::mem::take(&mut self.rare().hot);
+            let may_sleep =
+                hot.iter().all(|&since| self.memberships.position(since).is_none_or(|place| self.arm(place)));
+            self.rare().hot = hot;
+            self.cool();
+            may_sleep
+        } else {
+            (0..self.memberships.places()).all(|place| self.arm(place))
+        };
+        if !may_sleep {
+            drop(self.post.stay_awake());
         }
-        self.hot.clear();
-        true
+        may_sleep
+    }
+
+    /// Arms a membership, unless it has something to read: then it returns false.
+    fn arm(&mut self, place: usize) -> bool {
+        let Some((since, membership, _)) = self.memberships.split_at_mut(place) else { return true };
+        if !membership.is_armed {
+            membership.is_armed = membership.room.arm(&self.post, since, &membership.cursor);
+        }
+        membership.is_armed
     }
 
     /// Begins a pass, and tells whether there is anything in it.
@@ -181,72 +230,125 @@ impl Reader {
         if self.post.is_dirty() {
             self.take_changes();
         }
-        if self.closed.is_some() {
+        if self.closed().is_some() {
             return false;
         }
         self.heads.clear();
         if self.is_wide {
-            for index in 0..self.hot.len() {
-                if let Some(place) = self.memberships.position(self.hot[index]) {
-                    self.look(place);
-                }
-            }
+            self.look_at_hot();
         } else {
-            for place in 0..self.memberships.places() {
-                if self.memberships.at(place).is_some_and(|membership| !membership.is_armed) {
-                    self.look(place);
-                }
-            }
+            self.look_at_all();
         }
         self.heads.order();
         self.in_pass = true;
-        if self.heads.first().is_none() && self.gap.is_none() {
+        if self.heads.is_empty() && self.rare.as_ref().is_none_or(|rare| rare.gap.is_none()) {
             self.finish();
         }
         self.in_pass
     }
 
+    /// Finds the cursors that have something to read.
+    #[inline]
+    fn look_at_all(&mut self) {
+        let mut at_end = None;
+        for (place, membership) in self.memberships.places_and_values() {
+            if membership.is_armed {
+                continue;
+            }
+            match membership.cursor.peek() {
+                Peek::Item(sequence) if sequence < self.horizon.min(membership.until()) => {
+                    self.heads.push(sequence, place);
+                }
+                Peek::Empty => {}
+                Peek::Item(_) | Peek::End => at_end = at_end.or(Some(place)),
+            }
+        }
+        if let Some(first) = at_end {
+            self.look_again(first);
+        }
+    }
+
+    /// Looks closer at those, from this place on, that a first look found at the end of something.
+    #[inline(never)]
+    fn look_again(&mut self, first: usize) {
+        for place in first..self.memberships.places() {
+            let Some(membership) = self.memberships.at(place) else { continue };
+            let is_done = match membership.cursor.peek() {
+                Peek::Item(sequence) => sequence < self.horizon.min(membership.until()),
+                Peek::Empty => true,
+                Peek::End => false,
+            };
+            if !is_done && !membership.is_armed {
+                self.look(place);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn look_at_hot(&mut self) {
+        let hot = std::mem::take(&mut self.rare().hot);
+        for &since in &hot {
+            if let Some(place) = self.memberships.position(since) {
+                self.look(place);
+            }
+        }
+        self.rare().hot = hot;
+    }
+
     /// Delivers what is left of the pass, or with `ONE` the next message.
     #[inline]
-    fn run<const ONE: bool>(&mut self, events: &EventTable, f: &mut impl FnMut(Delivery<'_>)) -> usize {
+    fn run<const ONE: bool>(&mut self, events: &EventTable, mut f: impl FnMut(Delivery<'_>)) -> usize {
         let mut count = 0;
-        if let Some(gap) = self.gap.take() {
+        if let Some(gap) = self.rare.as_mut().and_then(|rare| rare.gap.take()) {
             let sequence = self.read;
-            self.last = Some(Last::Gap { place: None, gap, sequence });
-            f(Delivery { item: Item::Gap(gap, &self.nothing), sequence, room: None, events });
+            self.set_last_gap(None, gap, sequence);
+            f(Delivery { item: Item::Gap(gap), sequence, room: None, events });
             count += 1;
             if ONE {
                 return count;
             }
         }
-        let me = self.post.id();
+        let me = self.me;
         while let Some((place, second)) = self.heads.first() {
             let Some((_, membership, others)) = self.memberships.split_at_mut(place) else {
                 unreachable!("memberships stay for the length of a pass");
             };
             // Copies of one message have the same sequence, so up to and including the second.
-            let bound = second.saturating_add(1).min(self.horizon).min(membership.until);
-            let room = &*membership.room;
-            if let Some(gap) = membership.gap.take() {
-                let sequence = membership.cursor.sequence().unwrap_or(bound).min(bound);
-                self.last = Some(Last::Gap { place: Some(place), gap, sequence });
-                f(Delivery { item: Item::Gap(gap, &self.nothing), sequence, room: Some(room), events });
+            let bound = second.saturating_add(1).min(self.horizon).min(membership.until());
+            if let Some(gap) = membership.take_gap() {
+                let sequence = match membership.cursor.peek() {
+                    Peek::Item(sequence) => sequence.min(bound),
+                    Peek::Empty | Peek::End => bound,
+                };
+                self.set_last_gap(Some(place), gap, sequence);
+                let room = self.memberships.at(place).map(|membership| &*membership.room);
+                f(Delivery { item: Item::Gap(gap), sequence, room, events });
                 count += 1;
                 if ONE {
                     return count;
                 }
+                continue;
             }
-            while let Some((sequence, entry)) = membership.cursor.take_below(bound) {
-                self.read = sequence + 1;
-                if is_for(entry, sequence, me, room, &others) {
-                    if ONE {
-                        self.last = Some(Last::Message { place });
-                        return 1;
-                    }
+            let room = &*membership.room;
+            let (mut skipped, mut is_found) = (0, false);
+            let from = membership.cursor.messages();
+            let last = membership.cursor.walk(bound, |sequence, entry| {
+                if !is_for(entry, sequence, me, room, &others) {
+                    skipped += 1;
+                } else if ONE {
+                    is_found = true;
+                    return ControlFlow::Break(());
+                } else {
                     f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
-                    count += 1;
                 }
+                ControlFlow::Continue(())
+            });
+            self.read = last.map_or(self.read, |last| last + 1);
+            if is_found {
+                self.last = Some(Last::Message(place as u32));
+                return 1;
             }
+            count += (membership.cursor.messages() - from) as usize - skipped;
             let next = self.next_sequence(place);
             self.heads.advance(next);
         }
@@ -262,11 +364,14 @@ impl Reader {
         if self.left > 0 {
             self.forget_left();
         }
-        if let Some((_, reason)) = self.closing.take_if(|(at, _)| *at < self.horizon) {
-            self.closed = Some(reason);
-            self.left = 0;
-            self.hot = Vec::new();
-            drop(self.memberships.clear());
+        if let Some(rare) = &mut self.rare {
+            if let Some((_, reason)) = rare.closing.take_if(|(at, _)| *at < self.horizon) {
+                rare.closed = Some(reason);
+                rare.hot = Vec::new();
+                self.left = 0;
+                self.is_wide = false;
+                drop(self.memberships.clear());
+            }
         }
         if self.is_wide {
             self.cool();
@@ -285,18 +390,15 @@ impl Reader {
     #[inline]
     fn next_sequence(&mut self, place: usize) -> Option<u64> {
         loop {
-            let (_, membership, _) = self.memberships.split_at_mut(place)?;
-            let bound = self.horizon.min(membership.until);
-            if let Some(sequence) = membership.cursor.sequence() {
-                if sequence < bound {
+            let membership = self.memberships.at(place)?;
+            let next = match membership.cursor.peek() {
+                Peek::Item(sequence) if sequence < self.horizon.min(membership.until()) => {
                     return Some(sequence);
                 }
-                break;
-            }
-            if !membership.cursor.at_end() {
-                break;
-            }
-            match membership.cursor.segment().next() {
+                Peek::Item(_) | Peek::Empty => break,
+                Peek::End => membership.cursor.segment().next(),
+            };
+            match next {
                 Next::Open => break,
                 Next::Segment(next) => self.enter(place, next),
                 Next::Cut => self.resume(place),
@@ -304,7 +406,7 @@ impl Reader {
         }
         // A gap is told before the message after it; if the membership ends before that, at its end.
         let membership = self.memberships.at(place)?;
-        (membership.gap.is_some() && membership.until <= self.horizon).then(|| membership.until - 1)
+        (membership.gap().is_some() && membership.until() <= self.horizon).then(|| membership.until() - 1)
     }
 
     fn enter(&mut self, place: usize, next: SegmentRef<Entry>) {
@@ -322,25 +424,27 @@ impl Reader {
     /// Goes on where the log has kept messages, and works out how many are lost.
     #[cold]
     fn resume(&mut self, place: usize) {
-        let me = self.post.id();
+        let me = self.me;
         let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { return };
         let room = Arc::clone(&membership.room);
-        let (lost, account) = room.resume(&mut membership.cursor, me, membership.messages);
+        let end = membership.rare.as_ref().map_or(FOREVER, |rare| rare.messages);
+        let (lost, account) = room.resume(&mut membership.cursor, me, end);
         let not_mine = account.aimed.iter().filter(|aimed| {
             !aimed.audience.is_for(me, room.id(), |id| was_member(&others, id, aimed.sequence))
         });
         let mut missed = lost - not_mine.count() as u64;
         // Of those that exclude a socket which has left since, some may have been emitted after that; and
         // nobody counts them for one that is closed.
-        let is_member = membership.until == u64::MAX;
-        let exact = account.complete && (is_member || account.excluded == 0 && self.closing.is_none());
+        let is_member = membership.until() == FOREVER;
+        let is_closing = self.rare.as_ref().is_some_and(|rare| rare.closing.is_some());
+        let exact = account.complete && (is_member || account.excluded == 0 && !is_closing);
         if is_member {
             debug_assert!(missed >= account.excluded);
             missed = missed.saturating_sub(account.excluded);
         }
         if missed > 0 {
-            let before = membership.gap.take();
-            membership.gap = Some(Gap {
+            let before = membership.take_gap();
+            membership.rare().gap = Some(Gap {
                 missed: missed + before.map_or(0, |gap| gap.missed),
                 exact: exact && before.is_none_or(|gap| gap.exact),
                 reason: GapReason::Backlog,
@@ -350,22 +454,24 @@ impl Reader {
 
     #[cold]
     fn take_changes(&mut self) {
-        let mut changes = std::mem::take(&mut self.changes);
-        let mut ready = std::mem::take(&mut self.ready);
+        // Joins come in bursts, so their list is not kept; what a sleeper is fired with is.
+        let mut changes = Vec::new();
+        let mut ready = self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.ready));
         self.post.take(&mut changes, &mut ready);
         let mut folded = None;
-        for change in changes.drain(..) {
+        for change in changes {
             match change {
                 Change::Joined { since, room, cursor } => {
-                    let (until, messages) = (u64::MAX, u64::MAX);
-                    let membership = Membership { room, cursor, until, messages, is_armed: false, gap: None };
-                    self.memberships.push(since, membership);
-                    self.hot.extend(self.is_wide.then_some(since));
+                    self.memberships.push(since, Membership { room, cursor, is_armed: false, rare: None });
+                    if self.is_wide {
+                        self.rare().hot.push(since);
+                    }
                 }
                 Change::Left { since, until, messages } => {
                     let Some(place) = self.memberships.position(since) else { continue };
                     let Some(membership) = self.memberships.at_mut(place) else { continue };
-                    (membership.until, membership.messages) = (until, messages);
+                    let rare = membership.rare();
+                    (rare.until, rare.messages) = (until, messages);
                     self.left += 1;
                     // It may have been fired without our having been told yet.
                     self.heat(since);
@@ -374,23 +480,27 @@ impl Reader {
                 Change::Closed { at, reason } => {
                     for place in 0..self.memberships.places() {
                         if let Some(membership) = self.memberships.at_mut(place) {
-                            membership.until = membership.until.min(at);
+                            let rare = membership.rare();
+                            rare.until = rare.until.min(at);
                         }
                     }
-                    self.closing = Some((at, reason));
+                    self.rare().closing = Some((at, reason));
                 }
             }
         }
         for since in ready.drain(..) {
             self.heat(since);
         }
-        (self.changes, self.ready) = (changes, ready);
+        if ready.capacity() > 0 {
+            self.rare().ready = ready;
+        }
         let is_wide = self.memberships.len() > if self.is_wide { FEW } else { MANY };
         if is_wide && !self.is_wide {
             let awake = self.memberships.iter().filter(|(_, membership)| !membership.is_armed);
-            self.hot = awake.map(|(since, _)| since).collect();
-        } else if !is_wide {
-            self.hot.clear();
+            let hot = awake.map(|(since, _)| since).collect();
+            self.rare().hot = hot;
+        } else if self.is_wide && !is_wide {
+            self.rare().hot = Vec::new();
         }
         self.is_wide = is_wide;
         if let Some((floor, lost, exact)) = folded {
@@ -398,23 +508,33 @@ impl Reader {
         }
     }
 
+    #[cold]
+    fn set_last_gap(&mut self, place: Option<usize>, gap: Gap, sequence: u64) {
+        self.last = Some(Last::Gap(place.map(|place| place as u32)));
+        self.rare().last_gap = Some((gap, sequence));
+    }
+
+    fn rare(&mut self) -> &mut RareState {
+        self.rare.get_or_insert_default()
+    }
+
     /// The membership is armed no more.
     fn heat(&mut self, since: u64) {
         let Some(place) = self.memberships.position(since) else { return };
         let Some(membership) = self.memberships.at_mut(place) else { return };
         if std::mem::take(&mut membership.is_armed) && self.is_wide {
-            self.hot.push(since);
+            self.rare().hot.push(since);
         }
     }
 
     /// Arms what is idle, as far as that needs no waiting.
     fn cool(&mut self) {
-        let Self { hot, memberships, post, .. } = self;
-        hot.retain(|&since| {
+        let Self { rare: Some(rare), memberships, post, .. } = self else { return };
+        rare.hot.retain(|&since| {
             let Some(place) = memberships.position(since) else { return false };
             let Some(membership) = memberships.at_mut(place) else { return false };
             membership.is_armed = membership.is_armed
-                || membership.until == u64::MAX && membership.room.try_arm(post, since, &membership.cursor);
+                || membership.until() == FOREVER && membership.room.try_arm(post, since, &membership.cursor);
             !membership.is_armed
         });
     }
@@ -423,7 +543,7 @@ impl Reader {
         let (horizon, left) = (self.horizon, &mut self.left);
         // Dropped as they are removed: payloads are user code, but no lock is held here.
         self.memberships.retain(
-            |membership| membership.until > horizon,
+            |membership| membership.until() > horizon,
             |membership| {
                 *left -= 1;
                 drop(membership);
@@ -434,25 +554,26 @@ impl Reader {
     /// Passes over all messages below `floor`, which are lost.
     #[cold]
     fn skip_to(&mut self, floor: u64, lost: u64, exact: bool) {
-        let me = self.post.id();
+        let me = self.me;
         let (mut missed, mut exact) = (lost, exact);
         for place in 0..self.memberships.places() {
             while self.next_sequence(place).is_some_and(|sequence| sequence < floor) {
                 let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { break };
-                let gap = membership.gap.take();
+                let gap = membership.take_gap();
                 missed += gap.map_or(0, |gap| gap.missed);
                 exact &= gap.is_none_or(|gap| gap.exact);
-                let bound = floor.min(membership.until);
+                let bound = floor.min(membership.until());
                 let room = &*membership.room;
-                while let Some((sequence, entry)) = membership.cursor.take_below(bound) {
+                membership.cursor.walk(bound, |sequence, entry| {
                     missed += u64::from(is_for(entry, sequence, me, room, &others));
                     exact &= !matches!(entry, Entry::Aimed { audience, .. } if audience.asks_for_rooms());
-                }
+                    ControlFlow::Continue(())
+                });
             }
         }
         self.read = self.read.max(floor);
         if missed > 0 {
-            self.gap = Some(Gap { missed, exact, reason: GapReason::Memberships });
+            self.rare().gap = Some(Gap { missed, exact, reason: GapReason::Memberships });
         }
     }
 }
@@ -463,16 +584,30 @@ fn is_for(entry: &Entry, sequence: u64, me: SocketId, room: &Topic, others: &Oth
     match entry {
         Entry::All { .. } => true,
         Entry::NotSender { sender, .. } => *sender != me,
-        Entry::NotSocket { excluded, .. } => *excluded != me,
+        // Apart, so that the two forms of every day are two comparisons and not a jump table.
+        other => is_for_some(other, sequence, me, room, others),
+    }
+}
+
+#[inline(never)]
+fn is_for_some(
+    entry: &Entry,
+    sequence: u64,
+    me: SocketId,
+    room: &Topic,
+    others: &Others<'_, Membership>,
+) -> bool {
+    match entry {
         Entry::Aimed { audience, .. } => {
             audience.is_for(me, room.id(), |id| was_member(others, id, sequence))
         }
+        short => !short.excludes(me),
     }
 }
 
 /// Whether one of these memberships was in that room at that sequence.
 fn was_member(memberships: &Others<'_, Membership>, room: u64, sequence: u64) -> bool {
     memberships.iter().any(|(since, membership)| {
-        membership.room.id() == room && (since..membership.until).contains(&sequence)
+        membership.room.id() == room && (since..membership.until()).contains(&sequence)
     })
 }

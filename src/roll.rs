@@ -92,6 +92,12 @@ impl<T, const N: usize> Roll<T, N> {
         std::mem::take(&mut self.slots).into_iter().filter_map(|(since, value)| Some((since, value?)))
     }
 
+    /// Places and values, oldest first.
+    #[inline]
+    pub(crate) fn places_and_values(&self) -> impl Iterator<Item = (usize, &T)> {
+        self.slots.iter().enumerate().filter_map(|(place, slot)| Some((place, slot.1.as_ref()?)))
+    }
+
     /// Sequences and values, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.slots.iter().filter_map(|(since, value)| Some((*since, value.as_ref()?)))

@@ -31,6 +31,7 @@ use std::alloc::{self, Layout};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
 use std::ptr::{self, NonNull};
 
 use crate::foreign::contain;
@@ -81,6 +82,17 @@ pub(crate) enum Next<T> {
     Cut,
     /// The next segment.
     Segment(SegmentRef<T>),
+}
+
+/// What a cursor is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peek {
+    /// A published item of this sequence.
+    Item(u64),
+    /// A slot that may be published any time.
+    Empty,
+    /// The end: there will never be more in this segment.
+    End,
 }
 
 /// A counted reference to a segment: read access to all that is published in it.
@@ -306,37 +318,107 @@ impl<T> Slot<T> {
     }
 }
 
-impl<T> Cursor<T> {
-    /// The sequence of the next item of this segment, if it is published.
+impl<T> Slot<T> {
+    /// The sequence and the item.
+    ///
+    /// # Safety
+    ///
+    /// The slot was seen published with `Acquire`.
     #[inline(always)]
-    pub(crate) fn sequence(&self) -> Option<u64> {
-        match self.slot()?.sequence.load(Ordering::Acquire) {
-            EMPTY | CLOSED => None,
-            sequence => Some(sequence),
-        }
+    unsafe fn settled(&self) -> (u64, &T) {
+        // SAFETY: the sequence does not change any more, so there is nothing to race with.
+        #[cfg(not(roomcast_loom))]
+        let sequence = unsafe { *self.sequence.as_ptr() };
+        // SAFETY: as above.
+        #[cfg(roomcast_loom)]
+        let sequence = unsafe { self.sequence.unsync_load() };
+        // SAFETY: the item was written before and never changes (invariant 1).
+        (sequence, self.item.with(|cell| unsafe { (*cell).assume_init_ref() }))
     }
+}
 
-    /// Steps over the next item of this segment and returns it, if it is published and its sequence
-    /// is below `bound`.
+impl<T> Cursor<T> {
+    /// What is next in this segment. One load.
     #[inline(always)]
-    pub(crate) fn take_below(&mut self, bound: u64) -> Option<(u64, &T)> {
+    pub(crate) fn peek(&self) -> Peek {
         if self.index == self.capacity {
-            return None;
+            return Peek::End;
         }
         // SAFETY: `index` is below the capacity.
-        let (sequence, item) = unsafe { self.segment.slot(self.index) }.get()?;
-        if sequence >= bound {
-            return None;
+        match unsafe { self.segment.slot(self.index) }.sequence.load(Ordering::Acquire) {
+            EMPTY => Peek::Empty,
+            CLOSED => Peek::End,
+            sequence => Peek::Item(sequence),
         }
-        self.index += 1;
-        Some((sequence, item))
     }
 
-    /// Whether the segment will never hold more than this cursor has passed.
+    /// Steps over the published items of this segment whose sequences are below `bound`, which is not 0,
+    /// and hands each to `f`, until that breaks. Returns the sequence of the last one.
+    ///
+    /// An item counts as stepped over before `f` is called with it: also if `f` panics.
     #[inline(always)]
-    pub(crate) fn at_end(&self) -> bool {
-        // Relaxed: this is about the position; the link is looked at with `Acquire` afterwards.
-        self.slot().is_none_or(|slot| slot.sequence.load(Ordering::Relaxed) == CLOSED)
+    pub(crate) fn walk(&mut self, bound: u64, mut f: impl FnMut(u64, &T) -> ControlFlow<()>) -> Option<u64> {
+        /// Writes the index back once, however the loop ends, so that it can stay in a register.
+        struct Walk<'a> {
+            index: u32,
+            home: &'a mut u32,
+        }
+        impl Drop for Walk<'_> {
+            fn drop(&mut self) {
+                *self.home = self.index;
+            }
+        }
+
+        let end = self.end_below(bound);
+        // SAFETY: `index <= end <= capacity`, and the block lives as long as the reference in `segment`.
+        let slots = unsafe {
+            let first = slots(self.segment.header).add(self.index as usize);
+            std::slice::from_raw_parts(first, (end - self.index) as usize)
+        };
+        let mut walk = Walk { index: self.index, home: &mut self.index };
+        let mut last = None;
+        for slot in slots {
+            walk.index += 1;
+            // SAFETY: published, as `end_below` has seen with `Acquire`.
+            let (sequence, item) = unsafe { slot.settled() };
+            last = Some(sequence);
+            if f(sequence, item).is_break() {
+                break;
+            }
+        }
+        last
+    }
+
+    /// The index after the last published item whose sequence is below `bound`, as seen with `Acquire`.
+    ///
+    /// Published slots are a prefix with rising sequences (invariant 2), so this gallops, and whoever sees
+    /// one slot published sees all before it.
+    #[inline(always)]
+    fn end_below(&self, bound: u64) -> u32 {
+        let is_below = |index: u32| {
+            // SAFETY: the callers below ask for indices below the capacity only.
+            let slot = unsafe { self.segment.slot(index) };
+            // One comparison for three: `EMPTY` wraps around, `CLOSED` is above every bound.
+            slot.sequence.load(Ordering::Acquire).wrapping_sub(1) < bound - 1
+        };
+        let (mut end, mut step) = (self.index, 1);
+        // Invariant: all below `end` are.
+        loop {
+            let probe = end + step - 1;
+            if probe >= self.capacity || !is_below(probe) {
+                break;
+            }
+            end = probe + 1;
+            step = end - self.index;
+        }
+        while step > 1 {
+            step /= 2;
+            let probe = end + step - 1;
+            if probe < self.capacity && is_below(probe) {
+                end = probe + 1;
+            }
+        }
+        end
     }
 
     /// How many messages its log had taken in before the one that this cursor is at.
@@ -365,12 +447,6 @@ impl<T> Cursor<T> {
         self.capacity = next.capacity();
         self.index = 0;
         std::mem::replace(&mut self.segment, next)
-    }
-
-    #[inline(always)]
-    fn slot(&self) -> Option<&Slot<T>> {
-        // SAFETY: `index` is below the capacity.
-        (self.index < self.capacity).then(|| unsafe { self.segment.slot(self.index) })
     }
 }
 

@@ -149,8 +149,10 @@ impl NamespaceCore {
             socket
         });
         let socket = connected.expect("the slab has made one");
-        socket.state.lock().everyone =
-            self.everyone.join(&self.order, &socket.post, self.fold_at(), &mut trash);
+        // Under the state's lock: once it is a member, others find it and may disconnect it.
+        let mut state = socket.state.lock();
+        state.everyone = self.everyone.join(&self.order, &socket.post, self.fold_at(), &mut trash);
+        drop(state);
         // Whoever closed the namespace before this look may have missed the socket; whoever does it after
         // finds it among the members.
         let closed = self.settings.read().closed.clone();

@@ -27,6 +27,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::ops::ControlFlow;
 
 use smallvec::SmallVec;
 
@@ -423,39 +424,49 @@ impl Drop for Trash {
     }
 }
 
-/// Folds changes that pile up unread, once there are `limit` of them: memberships that were begun and
-/// ended meanwhile go, and everything published so far counts as lost.
+/// Folds changes that pile up unread, once there are `limit` of them and that helps: memberships that were
+/// begun and ended meanwhile go, and everything published so far counts as lost.
 ///
-/// Afterwards the list holds at most one change for each room that the socket is in, and two for each
-/// that the reader knows of. It is looked at again when it has doubled.
+/// What stays is a change for each room that the socket is in, and two for each that the reader knows of,
+/// so the list is bounded by twice those and the limit. It is looked at when it is as long as the limit,
+/// and then at powers of two, and folded if that takes a quarter away.
 fn fold(changes: &mut Vec<Change>, limit: usize, socket: SocketId, trash: &mut Trash) {
-    if changes.len() < limit || !changes.len().is_power_of_two() && changes.len() != limit {
+    let len = changes.len();
+    if len < limit || len != limit && !len.is_power_of_two() {
         return;
     }
     let Some(&Change::Joined { since: floor, .. } | &Change::Left { until: floor, .. }) = changes.last()
     else {
         return;
     };
-    let ended: HashMap<u64, u64> = changes
+    let begun: HashSet<u64> = changes
         .iter()
         .filter_map(|change| match change {
-            Change::Left { since, messages, .. } => Some((*since, *messages)),
+            Change::Joined { since, .. } => Some(*since),
             _ => None,
         })
         .collect();
-    let mut begun = HashSet::new();
+    let over: HashMap<u64, u64> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Left { since, messages, .. } if begun.contains(since) => Some((*since, *messages)),
+            _ => None,
+        })
+        .collect();
+    if over.len() * 8 < len {
+        return;
+    }
     let (mut lost, mut exact) = (0, true);
-    let mut rest = Vec::with_capacity(limit);
+    let mut rest = Vec::with_capacity(len);
     for change in changes.drain(..) {
         match change {
-            Change::Joined { since, room, cursor } if ended.contains_key(&since) => {
-                begun.insert(since);
-                let unread = unread(cursor, ended[&since], socket, &mut trash.segments);
+            Change::Joined { since, room, cursor } if over.contains_key(&since) => {
+                let unread = unread(cursor, over[&since], socket, &mut trash.segments);
                 lost += unread.0;
                 exact &= unread.1;
                 trash.topics.push(room);
             }
-            Change::Left { since, .. } if begun.contains(&since) => {}
+            Change::Left { since, .. } if over.contains_key(&since) => {}
             Change::Folded { lost: before, exact: was_exact, .. } => {
                 lost += before;
                 exact &= was_exact;
@@ -472,16 +483,24 @@ fn fold(changes: &mut Vec<Change>, limit: usize, socket: SocketId, trash: &mut T
 fn unread(mut cursor: Cursor<Entry>, end: u64, socket: SocketId, trash: &mut Garbage<Entry>) -> (u64, bool) {
     let mut count = end - cursor.messages();
     let mut exact = true;
-    while cursor.messages() < end {
-        if let Some((_, entry)) = cursor.take_below(u64::MAX) {
-            count -= u64::from(entry.excludes(socket));
-            exact &= !matches!(entry, Entry::Aimed { audience, .. } if audience.asks_for_rooms());
-        } else if let Next::Segment(next) = cursor.segment().next() {
-            trash.push(cursor.enter(next));
-        } else {
-            exact = false; // the log has let go of the rest
+    loop {
+        let mut left = end - cursor.messages();
+        cursor.walk(u64::MAX - 1, |_, entry| {
+            if left > 0 {
+                count -= u64::from(entry.excludes(socket));
+                exact &= !matches!(entry, Entry::Aimed { audience, .. } if audience.asks_for_rooms());
+            }
+            left = left.saturating_sub(1);
+            if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        if cursor.messages() >= end {
             break;
         }
+        let Next::Segment(next) = cursor.segment().next() else {
+            exact = false; // the log has let go of the rest
+            break;
+        };
+        trash.push(cursor.enter(next));
     }
     trash.push(cursor.into_segment());
     (count, exact)

@@ -1,0 +1,164 @@
+//! Joining and leaving against publishing: a member gets exactly what was published in between.
+
+use std::sync::Arc as StdArc;
+
+use loom::thread;
+
+use super::scene::{Member, Scene};
+use super::{all, explore};
+use crate::sync::{Arc, AtomicBool, Ordering};
+
+#[test]
+fn a_joiner_gets_all_from_the_join_on() {
+    let outcomes = explore("join against publish", 50, || {
+        let scene = Scene::new();
+        let room = Scene::room(1);
+        let witness = Member::of(&scene, &[&room]);
+        let mut member = Member::new(&scene, 2);
+        let publisher = thread::spawn({
+            let (scene, room) = (StdArc::clone(&scene), Arc::clone(&room));
+            move || [1, 2, 3].map(|number| (scene.publish(&room, number).unwrap(), number))
+        });
+        let since = scene.join(&room, &member.post);
+        member.drain();
+        let published = publisher.join().unwrap();
+        drop(witness);
+        let later: Vec<_> = published.iter().filter(|(at, _)| *at > since).map(|(_, number)| *number).collect();
+        assert_eq!(member.numbers(), later);
+        later.len()
+    });
+    assert_eq!(outcomes, all([0, 1, 2, 3]));
+}
+
+#[test]
+fn a_join_is_known_before_what_follows_it() {
+    let outcomes = explore("join and publish against a drain", 100, || {
+        let scene = Scene::new();
+        let (old, new) = (Scene::room(1), Scene::room(2));
+        let mut member = Member::of(&scene, &[&old]);
+        let post = Arc::clone(&member.post);
+        let other = thread::spawn(move || {
+            scene.join(&new, &post);
+            scene.publish(&new, 1);
+            scene.publish(&old, 2);
+        });
+        let first = member.numbers();
+        other.join().unwrap();
+        assert_eq!(member.numbers(), [1, 2]);
+        first.len()
+    });
+    assert_eq!(outcomes, all([0, 1, 2]));
+}
+
+#[test]
+fn a_leaver_gets_all_up_to_the_leave() {
+    let outcomes = explore("leave against publish and drain", 100, || {
+        let scene = Scene::new();
+        let room = Scene::room(1);
+        let mut member = Member::new(&scene, 1);
+        let since = scene.join(&room, &member.post);
+        let publisher = thread::spawn({
+            let (scene, room) = (StdArc::clone(&scene), Arc::clone(&room));
+            move || [1, 2].map(|number| scene.publish(&room, number))
+        });
+        let leaver = thread::spawn({
+            let (scene, post) = (StdArc::clone(&scene), Arc::clone(&member.post));
+            move || scene.leave(&room, &post, since)
+        });
+        member.drain();
+        let published = publisher.join().unwrap();
+        leaver.join().unwrap();
+        // It is the only member, so what was published after it left was published to nobody.
+        let before: Vec<_> = (1..).zip(published).filter_map(|(number, at)| at.map(|_| number)).collect();
+        assert_eq!(member.numbers(), before);
+        before.len()
+    });
+    assert_eq!(outcomes, all([0, 1, 2]));
+}
+
+#[test]
+fn what_is_published_between_two_memberships_is_not_read() {
+    let outcomes = explore("leave and join again against publish", 100, || {
+        let scene = Scene::new();
+        let room = Scene::room(1);
+        let mut member = Member::new(&scene, 1);
+        let since = scene.join(&room, &member.post);
+        let publisher = thread::spawn({
+            let (scene, room) = (StdArc::clone(&scene), Arc::clone(&room));
+            move || [1, 2].map(|number| scene.publish(&room, number))
+        });
+        scene.leave(&room, &member.post, since);
+        scene.join(&room, &member.post);
+        member.drain();
+        let published = publisher.join().unwrap();
+        let expected: Vec<_> = (1..).zip(published).filter_map(|(number, at)| at.map(|_| number)).collect();
+        assert_eq!(member.numbers(), expected);
+        expected
+    });
+    assert_eq!(outcomes, all([vec![], vec![1], vec![2], vec![1, 2]]));
+}
+
+#[test]
+fn who_is_left_out_is_judged_as_of_the_publish() {
+    let outcomes = explore("publish except a room against leaving it", 100, || {
+        let scene = Scene::new();
+        let (room, except) = (Scene::room(1), Scene::room(2));
+        let mut member = Member::new(&scene, 1);
+        scene.join(&room, &member.post);
+        let since = scene.join(&except, &member.post);
+        let [is_published, is_left] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let publisher = thread::spawn({
+            let (scene, except) = (StdArc::clone(&scene), Arc::clone(&except));
+            let (is_published, is_left) = (Arc::clone(&is_published), Arc::clone(&is_left));
+            move || {
+                let was_left = is_left.load(Ordering::Acquire);
+                scene.publish_except(&room, &except, 1);
+                is_published.store(true, Ordering::Release);
+                was_left
+            }
+        });
+        let was_published = is_published.load(Ordering::Acquire);
+        scene.leave(&except, &member.post, since);
+        is_left.store(true, Ordering::Release);
+        member.drain();
+        let was_left = publisher.join().unwrap();
+        let got = !member.numbers().is_empty();
+        assert!(!(got && was_published), "published before the leave began");
+        assert!(got || !was_left, "published after the leave returned");
+        (was_published, was_left, got)
+    });
+    // In between, both are right.
+    let in_between = [(false, false, false), (false, false, true)];
+    assert_eq!(outcomes, all([(true, false, false), (false, true, true)].into_iter().chain(in_between)));
+}
+
+#[test]
+fn a_closed_socket_gets_what_was_published_before() {
+    let outcomes = explore("close against publish and drain", 100, || {
+        let scene = Scene::new();
+        let room = Scene::room(1);
+        let witness = Member::of(&scene, &[&room]);
+        let mut member = Member::new(&scene, 2);
+        let since = scene.join(&room, &member.post);
+        let publisher = thread::spawn({
+            let (scene, room) = (StdArc::clone(&scene), Arc::clone(&room));
+            move || {
+                scene.publish(&room, 1);
+                scene.publish(&room, 2);
+            }
+        });
+        let closer = thread::spawn({
+            let (scene, post, room) = (StdArc::clone(&scene), Arc::clone(&member.post), Arc::clone(&room));
+            move || scene.close(&room, &post, since)
+        });
+        member.drain();
+        publisher.join().unwrap();
+        closer.join().unwrap();
+        let numbers = member.numbers();
+        assert!([1, 2].starts_with(&numbers), "{numbers:?}");
+        assert!(member.reader.closed().is_some());
+        drop(witness);
+        numbers.len()
+    });
+    assert_eq!(outcomes, all([0, 1, 2]));
+}

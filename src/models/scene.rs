@@ -1,0 +1,205 @@
+//! What the models of rooms and readers have in common.
+
+use loom::sync::Notify;
+use smallvec::SmallVec;
+
+use super::Token;
+use crate::config::{Backlog, Overflow};
+use crate::entry::{Audience, Entry};
+use crate::event::EventTable;
+use crate::mailbox::Wake;
+use crate::order::Order;
+use crate::payload::Payload;
+use crate::reader::Reader;
+use crate::reason::DisconnectReason;
+use crate::slab::SocketId;
+use crate::sync::Arc;
+use crate::topic::{Change, Kind, Post, Publishing, Topic, Trash, Victims};
+
+/// A namespace without the parts that are not modelled: its order, and what an emit does with it.
+pub(super) struct Scene {
+    pub(super) order: Order,
+    events: EventTable,
+}
+
+/// What an inbox was handed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Got {
+    Message(u64),
+    Gap { missed: u64, exact: bool },
+}
+
+/// How many changes pile up before they are folded: more than a model makes.
+const FOLD_AT: usize = 100;
+
+impl Scene {
+    pub(super) fn new() -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self { order: Order::new(), events: EventTable::new(4, 16) })
+    }
+
+    /// A room that keeps all that a model publishes.
+    pub(super) fn room(id: u64) -> Arc<Topic> {
+        Arc::new(Topic::new(id, Kind::Everyone, &Backlog::new()))
+    }
+
+    /// A room with segments of one message that keeps one or two.
+    pub(super) fn short_room(id: u64, overflow: Overflow) -> Arc<Topic> {
+        let backlog = Backlog::new().messages(1).unwrap().overflow(overflow);
+        Arc::new(Topic::new(id, Kind::Everyone, &backlog))
+    }
+
+    pub(super) fn join(&self, room: &Arc<Topic>, post: &Arc<Post>) -> u64 {
+        let mut trash = Trash::default();
+        Topic::join(room, &self.order, post, FOLD_AT, &mut trash)
+    }
+
+    pub(super) fn leave(&self, room: &Topic, post: &Post, since: u64) {
+        let mut trash = Trash::default();
+        room.leave(&self.order, post, since, FOLD_AT, &mut trash);
+    }
+
+    /// Closes a socket that is in one room.
+    pub(super) fn close(&self, room: &Topic, post: &Post, since: u64) {
+        let mut trash = Trash::default();
+        let at = self.order.next();
+        room.leave(&self.order, post, since, usize::MAX, &mut trash);
+        trash.tell(post, Change::Closed { at, reason: DisconnectReason::Server }, usize::MAX);
+    }
+
+    /// Publishes the message of this number, and returns its sequence, if there are members.
+    pub(super) fn publish(&self, room: &Topic, number: u64) -> Option<u64> {
+        self.publish_entry(room, Entry::All { payload: payload(number), event: 0, sender: None })
+    }
+
+    /// As [`publish`](Self::publish), but not for the sender.
+    pub(super) fn publish_from(&self, room: &Topic, number: u64, sender: SocketId) -> Option<u64> {
+        self.publish_entry(room, Entry::NotSender { payload: payload(number), event: 0, sender })
+    }
+
+    /// As [`publish`](Self::publish), but not for members of another room.
+    pub(super) fn publish_except(&self, room: &Topic, except: &Topic, number: u64) -> Option<u64> {
+        let except_rooms = SmallVec::from_slice(&[except.id()]);
+        let audience = Audience { except_rooms, ..audience(&[room]) };
+        let audience = Arc::new(audience);
+        self.publish_entry(room, Entry::Aimed { payload: payload(number), event: 0, audience })
+    }
+
+    /// Publishes one message to several rooms, in the order of their ids.
+    pub(super) fn publish_all(&self, rooms: &[&Topic], number: u64) {
+        let entry =
+            Entry::Aimed { payload: payload(number), event: 0, audience: Arc::new(audience(rooms)) };
+        let mut victims = Victims::new();
+        Topic::publish_all(rooms, &entry, &self.publishing(), &mut victims);
+        assert!(victims.is_empty());
+    }
+
+    fn publish_entry(&self, room: &Topic, entry: Entry) -> Option<u64> {
+        let mut victims = Victims::new();
+        let published = room.publish(entry, &self.publishing(), &mut victims);
+        assert!(victims.is_empty());
+        published.map(|published| published.sequence)
+    }
+
+    fn publishing(&self) -> Publishing<'_> {
+        Publishing { order: &self.order, is_behind: &|_, _| true }
+    }
+}
+
+fn payload(number: u64) -> Payload {
+    Payload::from(std::sync::Arc::new(Token::new(number)))
+}
+
+fn audience(rooms: &[&Topic]) -> Audience {
+    Audience { rooms: rooms.iter().map(|room| room.id()).collect(), ..Audience::default() }
+}
+
+/// A socket's reading half, and all that it was handed.
+pub(super) struct Member {
+    scene: std::sync::Arc<Scene>,
+    pub(super) post: Arc<Post>,
+    pub(super) reader: Reader,
+    pub(super) got: Vec<Got>,
+}
+
+impl Member {
+    pub(super) fn new(scene: &std::sync::Arc<Scene>, number: u64) -> Self {
+        let id = SocketId::from_bits(1 << 32 | number).unwrap();
+        let post = Arc::new(Post::new(id, scene.order.horizon()));
+        let reader = Reader::new(Arc::clone(&post));
+        Self { scene: std::sync::Arc::clone(scene), post, reader, got: Vec::new() }
+    }
+
+    /// A member of these rooms that knows of it.
+    pub(super) fn of(scene: &std::sync::Arc<Scene>, rooms: &[&Arc<Topic>]) -> Self {
+        let mut member = Self::new(scene, 1);
+        for room in rooms {
+            scene.join(room, &member.post);
+        }
+        assert_eq!(member.drain(), 0);
+        member
+    }
+
+    pub(super) fn drain(&mut self) -> usize {
+        let got = &mut self.got;
+        self.reader.drain(&self.scene.order, &self.scene.events, |delivery| {
+            got.push(match delivery.gap() {
+                Some(gap) => Got::Gap { missed: gap.missed, exact: gap.exact },
+                None => Got::Message(delivery.payload().downcast_ref::<Token>().unwrap().number),
+            });
+        })
+    }
+
+    /// Drains, and returns the numbers of all messages so far; there are no gaps.
+    pub(super) fn numbers(&mut self) -> Vec<u64> {
+        self.drain();
+        let numbers = self.got.iter().map(|got| match got {
+            Got::Message(number) => *number,
+            Got::Gap { .. } => panic!("a gap: {:?}", self.got),
+        });
+        numbers.collect()
+    }
+
+    /// Drains and sleeps until it was handed this many messages. Returns how often it slept.
+    pub(super) fn wait_for(&mut self, messages: usize, alarm: &std::sync::Arc<Alarm>) -> usize {
+        self.wait_until(alarm, |member| member.got.len() >= messages)
+    }
+
+    pub(super) fn wait_until(&mut self, alarm: &std::sync::Arc<Alarm>, done: impl Fn(&Self) -> bool) -> usize {
+        let mut slept = 0;
+        loop {
+            self.drain();
+            if done(self) {
+                return slept;
+            }
+            if self.reader.sleep(Alarm::wake(alarm)) {
+                slept += 1;
+                alarm.bell.wait();
+            }
+        }
+    }
+}
+
+/// A wake-up that loom sees: a reader that waits for one that never comes is a deadlock.
+#[derive(Default)]
+pub(super) struct Alarm {
+    pub(super) bell: Notify,
+    rung: std::sync::atomic::AtomicUsize,
+}
+
+impl Alarm {
+    pub(super) fn new() -> std::sync::Arc<Self> {
+        std::sync::Arc::default()
+    }
+
+    pub(super) fn wake(alarm: &std::sync::Arc<Self>) -> Wake {
+        let alarm = std::sync::Arc::clone(alarm);
+        Wake::Callback(std::sync::Arc::new(move || {
+            alarm.rung.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            alarm.bell.notify();
+        }))
+    }
+
+    pub(super) fn rung(&self) -> usize {
+        self.rung.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
