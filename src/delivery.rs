@@ -71,7 +71,7 @@ pub struct Message {
     event: Event,
     payload: Payload,
     sender: Option<SocketId>,
-    room: Option<RoomName>,
+    kind: Option<Kind>,
     sequence: u64,
     gap: Option<Gap>,
 }
@@ -128,11 +128,7 @@ impl<'a> Delivery<'a> {
     /// Returns by which way the message came, or `None` for a gap over all rooms.
     #[must_use]
     pub fn via(&self) -> Option<Via<'a>> {
-        Some(match self.room?.kind() {
-            Kind::Everyone => Via::Namespace,
-            Kind::Named(name) => Via::Room(name),
-            Kind::Direct => Via::Direct,
-        })
+        self.room.map(|room| Via::from(room.kind()))
     }
 
     /// Returns its place in the namespace's order.
@@ -167,9 +163,19 @@ impl<'a> Delivery<'a> {
             event: name,
             payload: self.payload().clone(),
             sender: self.sender(),
-            room: self.room().cloned(),
+            kind: self.room.map(|room| room.kind().clone()),
             sequence: self.sequence,
             gap: self.gap(),
+        }
+    }
+}
+
+impl<'a> From<&'a Kind> for Via<'a> {
+    fn from(kind: &'a Kind) -> Self {
+        match kind {
+            Kind::Everyone => Self::Namespace,
+            Kind::Named(name) => Self::Room(name),
+            Kind::Direct => Self::Direct,
         }
     }
 }
@@ -202,7 +208,16 @@ impl Message {
     /// Returns the room that it came by, as [`Delivery::room`].
     #[must_use]
     pub fn room(&self) -> Option<&RoomName> {
-        self.room.as_ref()
+        match &self.kind {
+            Some(Kind::Named(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Returns by which way it came, as [`Delivery::via`].
+    #[must_use]
+    pub fn via(&self) -> Option<Via<'_>> {
+        self.kind.as_ref().map(Via::from)
     }
 
     /// Returns its place in the namespace's order, as [`Delivery::sequence`].
