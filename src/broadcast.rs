@@ -14,7 +14,7 @@ use crate::slab::SocketId;
 use crate::state::{NamespaceCore, SocketCore};
 use crate::sync::Arc;
 use crate::target::{IntoTargets, Place, Target};
-use crate::topic::{Published, Publishing, Topic, Victims};
+use crate::topic::{MANY, Published, Publishing, Topic, Victims};
 
 /// What an emit did, as far as that is free to know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -237,7 +237,7 @@ fn emit_to(
     if except_sender {
         except_sockets.retain(|socket| Some(*socket) != sender);
     }
-    let topics: SmallVec<[&Arc<Topic>; 4]> = found.iter().map(Found::topic).collect();
+    let topics: SmallVec<[&Arc<Topic>; MANY]> = found.iter().map(Found::topic).collect();
     let short = match (&topics[..], &event, &except_sockets[..], sender) {
         _ if !except_rooms.is_empty() => None,
         ([topic], &EventId::Listed(event), [], Some(sender)) if except_sender => {
@@ -262,7 +262,7 @@ fn emit_to(
     if let [topic] = topics[..] {
         return Ok(publish(namespace, topic, entry));
     }
-    let mut sorted: SmallVec<[&Topic; 4]> = topics.iter().map(|topic| &***topic).collect();
+    let mut sorted: SmallVec<[&Topic; MANY]> = topics.iter().map(|topic| &***topic).collect();
     sorted.sort_unstable_by_key(|topic| topic.id());
     let mut victims = Victims::new();
     let published =
@@ -272,8 +272,11 @@ fn emit_to(
 }
 
 /// The rooms that a target addresses, in the order in which it lists them, each once.
-fn find<'a>(namespace: &'a NamespaceCore, target: &'a Target) -> Result<SmallVec<[Found<'a>; 4]>, EmitError> {
-    let mut found: SmallVec<[Found<'a>; 4]> = SmallVec::new();
+fn find<'a>(
+    namespace: &'a NamespaceCore,
+    target: &'a Target,
+) -> Result<SmallVec<[Found<'a>; MANY]>, EmitError> {
+    let mut found: SmallVec<[Found<'a>; MANY]> = SmallVec::new();
     let Some(places) = &target.to else {
         found.push(Found::Borrowed(&namespace.everyone));
         return Ok(found);

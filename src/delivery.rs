@@ -33,9 +33,10 @@ pub(crate) enum Item<'a> {
 pub struct Gap {
     /// How many messages addressed to this socket were lost.
     pub missed: u64,
-    /// Whether `missed` is exact. If not it is an upper bound: more than 4096 of the lost messages
-    /// went to several rooms or left rooms out, or the membership that explains them is lost too, and
-    /// some of them may not have been for this socket.
+    /// Whether `missed` is exact. If not it is an upper bound, as some of the messages may not have been
+    /// for this socket: more than 4096 of them went to several rooms or left rooms out; or the socket has
+    /// left the room since, or is closed, and was left out of some by identity; or the memberships that
+    /// would tell are lost too.
     pub exact: bool,
     /// Why.
     pub reason: GapReason,

@@ -206,8 +206,9 @@ impl EngineBuilder {
 
     /// Sets how many joins and leaves of a socket can pile up while it does not drain. Default 1024.
     ///
-    /// Each costs about 50 bytes. Beyond it, what the socket has not read so far turns into one
-    /// [gap](crate::GapReason::Memberships), and it is left with what its present rooms need.
+    /// Each costs about 60 bytes. Beyond it, or when the rooms that it has joined and left unread hold
+    /// more than the engine's [backlog](Self::backlog) together, what the socket has not read so far turns
+    /// into one [gap](crate::GapReason::Memberships), and it is left with what its present rooms need.
     ///
     /// # Errors
     ///

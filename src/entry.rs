@@ -33,7 +33,7 @@ pub(crate) const NAMED: u32 = u32::MAX;
 pub(crate) struct Audience {
     /// The rooms by id, in the order in which they were listed, without duplicates. A socket gets the
     /// copy in the first of them that it was a member of.
-    pub(crate) rooms: SmallVec<[u64; 4]>,
+    pub(crate) rooms: SmallVec<[u64; 16]>,
     pub(crate) except_rooms: SmallVec<[u64; 2]>,
     pub(crate) except_sockets: SmallVec<[SocketId; 2]>,
     pub(crate) sender: Option<SocketId>,

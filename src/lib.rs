@@ -15,6 +15,8 @@ mod ledger;
 mod log;
 mod mailbox;
 mod merge;
+#[cfg(all(test, roomcast_loom))]
+mod models;
 mod name;
 mod namespace;
 mod order;

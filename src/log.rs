@@ -78,21 +78,27 @@ impl<T> Log<T> {
     }
 
     /// Appends an item that weighs `bytes`, and tells whether the head is over the limit now: then
-    /// the caller [lets go](Self::let_go) of it.
+    /// the caller [lets go](Self::let_go) of it. More than the limit counts as the limit.
     #[inline]
     pub(crate) fn append(&mut self, sequence: u64, item: T, bytes: u64, trash: &mut Garbage<T>) -> bool {
+        let bytes = bytes.min(self.limits.backlog.bytes);
         if self.tail.is_full() || self.tail_is_heavy(bytes) {
             self.rotate(trash);
         }
         self.tail.push(sequence, item);
         self.taken.messages += 1;
-        self.taken.bytes += bytes;
+        self.taken.bytes = self.taken.bytes.saturating_add(bytes);
         self.is_over()
     }
 
     /// How many messages it has taken in.
     pub(crate) fn messages(&self) -> u64 {
         self.taken.messages
+    }
+
+    /// What it has taken in.
+    pub(crate) fn taken(&self) -> Position {
+        self.taken
     }
 
     /// How many messages are held for cursors, or would be if there were any that lag.
@@ -126,19 +132,20 @@ impl<T> Log<T> {
         Arc::strong_count(&self.parked) > 1
     }
 
-    /// Lets go of the head. Cursors in it are parked.
-    pub(crate) fn let_go(&mut self, trash: &mut Garbage<T>) {
-        let Some(next) = self.after_head() else { return };
+    /// Lets go of the head, unless it is the tail: then it returns false. Cursors in it are parked.
+    pub(crate) fn let_go(&mut self, trash: &mut Garbage<T>) -> bool {
+        let Some(next) = self.after_head() else { return false };
         if !self.head.is_unique() {
             self.head.cut(Arc::clone(&self.parked));
         }
         self.move_head(next, trash);
+        true
     }
 
     /// Puts off letting go of the head until one more segment's worth has come in.
     pub(crate) fn put_off(&mut self) {
         self.overflow.messages = self.taken.messages + u64::from(self.limits.segment_slots);
-        self.overflow.bytes = self.taken.bytes + self.limits.segment_bytes;
+        self.overflow.bytes = self.taken.bytes.saturating_add(self.limits.segment_bytes);
     }
 
     /// Lets go of all that nobody is going to read.
@@ -170,7 +177,7 @@ impl<T> Log<T> {
 
     fn tail_is_heavy(&self, bytes: u64) -> bool {
         let held = self.taken.bytes - self.tail.segment().start().bytes;
-        held + bytes > self.limits.segment_bytes && self.tail.len() > 0
+        held.saturating_add(bytes) > self.limits.segment_bytes && self.tail.len() > 0
     }
 
     fn move_head(&mut self, next: SegmentRef<T>, trash: &mut Garbage<T>) {

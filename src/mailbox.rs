@@ -17,6 +17,7 @@ use std::task::Waker;
 use crossbeam_channel::Sender;
 
 use crate::foreign::contain;
+use crate::segment::Position;
 use crate::slab::SocketId;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 
@@ -36,6 +37,8 @@ pub(crate) struct Post<C> {
     pub(crate) changes: Vec<C>,
     /// The `since` of memberships that were armed and have something to read now.
     pub(crate) ready: Vec<u64>,
+    /// How much the changes keep in memory, as far as those who leave them count it.
+    pub(crate) held: Position,
     wake: Option<Wake>,
     /// Whether nobody is going to look any more.
     is_abandoned: bool,
@@ -72,6 +75,7 @@ impl<C> Mailbox<C> {
             post: Mutex::new(Post {
                 changes: Vec::new(),
                 ready: Vec::new(),
+                held: Position::default(),
                 wake: None,
                 is_abandoned: false,
             }),
@@ -92,13 +96,20 @@ impl<C> Mailbox<C> {
 
     /// Leaves a change for the reader, and returns how to wake it, to be done once no lock is held. An
     /// abandoned mailbox gives the change back.
-    pub(crate) fn push(&self, change: C, fold: impl FnOnce(&mut Vec<C>)) -> Result<Option<Wake>, C> {
+    ///
+    /// `fold` may shorten the list, and gets what was [held](Post::held) so far.
+    pub(crate) fn push(
+        &self,
+        change: C,
+        fold: impl FnOnce(&mut Vec<C>, &mut Position),
+    ) -> Result<Option<Wake>, C> {
         let mut post = self.post.lock();
         if post.is_abandoned {
             return Err(change);
         }
         post.changes.push(change);
-        fold(&mut post.changes);
+        let Post { changes, held, .. } = &mut *post;
+        fold(changes, held);
         self.is_dirty.store(true, Ordering::Release);
         Ok(post.wake.take())
     }
@@ -132,6 +143,7 @@ impl<C> Mailbox<C> {
         let mut post = self.post.lock();
         std::mem::swap(&mut post.changes, changes);
         std::mem::swap(&mut post.ready, ready);
+        post.held = Position::default();
         self.is_dirty.store(false, Ordering::Relaxed);
     }
 

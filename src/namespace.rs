@@ -44,7 +44,7 @@ impl Namespace {
     /// inbox tells why.
     #[must_use]
     pub fn connect(&self) -> (Socket, Inbox) {
-        let socket = Socket::new(self.core.connect());
+        let socket = Socket::new(NamespaceCore::connect(&self.core));
         let inbox = Inbox::new(socket.clone());
         (socket, inbox)
     }

@@ -36,9 +36,9 @@ use crate::sync::Arc;
 use crate::topic::{Change, Post, Topic};
 
 /// With more memberships than this, idle ones are armed.
-const MANY: usize = 32;
+const MANY: usize = if cfg!(roomcast_loom) { 3 } else { 32 };
 /// With fewer than this, they are no more.
-const FEW: usize = 16;
+const FEW: usize = if cfg!(roomcast_loom) { 2 } else { 16 };
 
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -461,17 +461,17 @@ impl Reader {
         let mut folded = None;
         for change in changes {
             match change {
-                Change::Joined { since, room, cursor } => {
+                Change::Joined { since, room, cursor, .. } => {
                     self.memberships.push(since, Membership { room, cursor, is_armed: false, rare: None });
                     if self.is_wide {
                         self.rare().hot.push(since);
                     }
                 }
-                Change::Left { since, until, messages } => {
+                Change::Left { since, until, at } => {
                     let Some(place) = self.memberships.position(since) else { continue };
                     let Some(membership) = self.memberships.at_mut(place) else { continue };
                     let rare = membership.rare();
-                    (rare.until, rare.messages) = (until, messages);
+                    (rare.until, rare.messages) = (until, at.messages);
                     self.left += 1;
                     // It may have been fired without our having been told yet.
                     self.heat(since);

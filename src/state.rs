@@ -33,7 +33,7 @@ use crate::order::Order;
 use crate::reason::DisconnectReason;
 use crate::slab::{IdSlab, SocketId};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
-use crate::topic::{Change, Kind, Post, Topic, Trash};
+use crate::topic::{Change, Kind, Pile, Post, Topic, Trash};
 
 #[derive(Debug)]
 pub(crate) struct EngineCore {
@@ -134,13 +134,13 @@ impl NamespaceCore {
     }
 
     /// Connects a socket. In a closed namespace it is closed at once.
-    pub(crate) fn connect(self: &Arc<Self>) -> Arc<SocketCore> {
+    pub(crate) fn connect(this: &Arc<Self>) -> Arc<SocketCore> {
         let mut trash = Trash::default();
         let mut connected = None;
-        self.engine.sockets.write().insert(|id| {
+        this.engine.sockets.write().insert(|id| {
             let socket = Arc::new(SocketCore {
-                namespace: Arc::clone(self),
-                post: Arc::new(Post::new(id, self.order.horizon())),
+                namespace: Arc::clone(this),
+                post: Arc::new(Post::new(id, this.order.horizon())),
                 is_closed: AtomicBool::new(false),
                 direct: OnceLock::new(),
                 state: Mutex::new(State { closed: None, everyone: 0, direct: 0, rooms: Joined::new() }),
@@ -151,11 +151,11 @@ impl NamespaceCore {
         let socket = connected.expect("the slab has made one");
         // Under the state's lock: once it is a member, others find it and may disconnect it.
         let mut state = socket.state.lock();
-        state.everyone = self.everyone.join(&self.order, &socket.post, self.fold_at(), &mut trash);
+        state.everyone = Topic::join(&this.everyone, &this.order, &socket.post, &this.pile(), &mut trash);
         drop(state);
         // Whoever closed the namespace before this look may have missed the socket; whoever does it after
         // finds it among the members.
-        let closed = self.settings.read().closed.clone();
+        let closed = this.settings.read().closed.clone();
         if let Some(reason) = closed {
             socket.disconnect(reason);
         }
@@ -198,8 +198,10 @@ impl NamespaceCore {
         }
     }
 
-    fn fold_at(&self) -> usize {
-        self.engine.config.membership_backlog
+    /// How much may pile up in the mailbox of a socket that does not drain.
+    fn pile(&self) -> Pile {
+        let Config { membership_backlog, backlog, .. } = &self.engine.config;
+        Pile { changes: *membership_backlog, unread: backlog.limits().backlog }
     }
 }
 
@@ -254,7 +256,7 @@ impl SocketCore {
                 }),
             };
             if let Some(since) = id.and_then(|id| state.rooms.since(id)) {
-                self.leave_one(&mut state, since, self.namespace.fold_at(), &mut trash);
+                self.leave_one(&mut state, since, &self.namespace.pile(), &mut trash);
             }
         }
         Ok(before - state.rooms.len())
@@ -279,7 +281,7 @@ impl SocketCore {
         let gone: Vec<u64> =
             state.rooms.iter().map(|(since, _)| since).filter(|since| !kept.contains(since)).collect();
         for &since in &gone {
-            self.leave_one(&mut state, since, self.namespace.fold_at(), &mut trash);
+            self.leave_one(&mut state, since, &self.namespace.pile(), &mut trash);
         }
         Ok((joined, gone.len()))
     }
@@ -316,8 +318,8 @@ impl SocketCore {
         }
         Ok(self.direct.get_or_init(|| {
             let topic = Arc::new(self.namespace.engine.topic(Kind::Direct, &self.namespace.backlog()));
-            let fold_at = self.namespace.fold_at();
-            state.direct = topic.join(&self.namespace.order, &self.post, fold_at, &mut trash);
+            let NamespaceCore { order, .. } = &*self.namespace;
+            state.direct = Topic::join(&topic, order, &self.post, &self.namespace.pile(), &mut trash);
             topic
         }))
     }
@@ -338,13 +340,13 @@ impl SocketCore {
         _socket = self.namespace.engine.sockets.write().remove(self.id());
         let rooms: Vec<u64> = state.rooms.iter().map(|(since, _)| since).collect();
         for since in rooms {
-            self.leave_one(&mut state, since, usize::MAX, &mut trash);
+            self.leave_one(&mut state, since, &Pile::ANY, &mut trash);
         }
         if let Some(direct) = self.direct.get() {
-            direct.leave(order, &self.post, state.direct, usize::MAX, &mut trash);
+            direct.leave(order, &self.post, state.direct, &Pile::ANY, &mut trash);
         }
-        self.namespace.everyone.leave(order, &self.post, state.everyone, usize::MAX, &mut trash);
-        trash.tell(&self.post, Change::Closed { at, reason }, usize::MAX);
+        self.namespace.everyone.leave(order, &self.post, state.everyone, &Pile::ANY, &mut trash);
+        trash.tell(&self.post, Change::Closed { at, reason }, &Pile::ANY);
         true
     }
 
@@ -354,7 +356,7 @@ impl SocketCore {
         let rooms = &mut state.rooms;
         let mut join = |topic: &Arc<Topic>| {
             rooms.since(topic.id()).unwrap_or_else(|| {
-                let since = topic.join(order, &self.post, self.namespace.fold_at(), trash);
+                let since = Topic::join(topic, order, &self.post, &self.namespace.pile(), trash);
                 rooms.push(since, Arc::clone(topic));
                 since
             })
@@ -365,9 +367,9 @@ impl SocketCore {
         }
     }
 
-    fn leave_one(&self, state: &mut State, since: u64, fold_at: usize, trash: &mut Trash) {
+    fn leave_one(&self, state: &mut State, since: u64, pile: &Pile, trash: &mut Trash) {
         let Some(topic) = state.rooms.remove(since) else { return };
-        if topic.leave(&self.namespace.order, &self.post, since, fold_at, trash) {
+        if topic.leave(&self.namespace.order, &self.post, since, pile, trash) {
             trash.topics.extend(self.namespace.rooms.remove_idle(&topic));
         }
         trash.topics.push(topic);

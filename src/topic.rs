@@ -40,7 +40,7 @@ use crate::name::RoomName;
 use crate::order::Order;
 use crate::reason::DisconnectReason;
 use crate::roll::Roll;
-use crate::segment::{Cursor, Next};
+use crate::segment::{Cursor, Next, Position};
 use crate::slab::SocketId;
 use crate::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
 
@@ -48,9 +48,9 @@ use crate::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
 #[derive(Debug)]
 pub(crate) enum Change {
     /// The socket is a member from `since` on, which also names the membership.
-    Joined { since: u64, room: Arc<Topic>, cursor: Cursor<Entry> },
-    /// It is a member no more: it gets what is below `until`, which is up to message `messages`.
-    Left { since: u64, until: u64, messages: u64 },
+    Joined { since: u64, room: Arc<Topic>, cursor: Cursor<Entry>, at: Position },
+    /// It is a member no more: it gets what is below `until`; `at` is what the room had taken in by then.
+    Left { since: u64, until: u64, at: Position },
     /// All that is unread below `floor` is lost; so far that is `lost` messages of rooms that were
     /// joined and left again unread.
     Folded { floor: u64, lost: u64, exact: bool },
@@ -115,6 +115,9 @@ pub(crate) struct Publishing<'a> {
     /// Whether a socket may have yet to read this sequence.
     pub(crate) is_behind: &'a dyn Fn(SocketId, u64) -> bool,
 }
+
+/// An emit to up to this many rooms allocates nothing.
+pub(crate) const MANY: usize = 16;
 
 /// Sockets to be disconnected for their backlog.
 pub(crate) type Victims = SmallVec<[SocketId; 1]>;
@@ -183,17 +186,18 @@ impl Topic {
 
     /// Makes a socket that is none yet a member, and returns the sequence that names the membership.
     pub(crate) fn join(
-        self: &Arc<Self>,
+        this: &Arc<Self>,
         order: &Order,
         post: &Arc<Post>,
-        fold_at: usize,
+        pile: &Pile,
         trash: &mut Trash,
     ) -> u64 {
-        let mut inner = self.inner.lock();
+        let mut inner = this.inner.lock();
         let since = order.next();
         inner.members.push(since, Arc::clone(post));
-        let joined = Change::Joined { since, room: Arc::clone(self), cursor: inner.log.end() };
-        trash.tell(post, joined, fold_at);
+        let joined =
+            Change::Joined { since, room: Arc::clone(this), cursor: inner.log.end(), at: inner.log.taken() };
+        trash.tell(post, joined, pile);
         since
     }
 
@@ -203,14 +207,14 @@ impl Topic {
         order: &Order,
         post: &Post,
         since: u64,
-        fold_at: usize,
+        pile: &Pile,
         trash: &mut Trash,
     ) -> bool {
         let mut inner = self.inner.lock();
         let until = order.next();
         let member = inner.members.remove(since);
         debug_assert!(member.is_some(), "a membership ends once");
-        trash.tell(post, Change::Left { since, until, messages: inner.log.messages() }, fold_at);
+        trash.tell(post, Change::Left { since, until, at: inner.log.taken() }, pile);
         inner.left += 1;
         if inner.left > inner.armed.len() {
             inner.left = 0;
@@ -263,7 +267,7 @@ impl Topic {
         debug_assert!(rooms.is_sorted_by(|a, b| a.id < b.id));
         let mut trash = Garbage::new();
         let bytes = entry.payload().len() as u64;
-        let mut locked: SmallVec<[(&Self, MutexGuard<'_, Inner>); 4]> = SmallVec::new();
+        let mut locked: SmallVec<[(&Self, MutexGuard<'_, Inner>); MANY]> = SmallVec::new();
         for room in rooms {
             let inner = room.inner.lock();
             if !inner.members.is_empty() {
@@ -281,13 +285,14 @@ impl Topic {
                 inner.shed(publishing, victims, &mut trash);
             }
         }
-        let fired: SmallVec<[_; 4]> =
-            locked.iter_mut().map(|(room, inner)| (*room, inner.take_armed())).collect();
+        let fired: SmallVec<[_; MANY]> = locked
+            .iter_mut()
+            .filter(|(_, inner)| !inner.armed.is_empty())
+            .map(|(room, inner)| (*room, inner.take_armed()))
+            .collect();
         drop(locked);
         for (room, armed) in fired {
-            if !armed.is_empty() {
-                room.fire(armed);
-            }
+            room.fire(armed);
         }
         Some(published)
     }
@@ -362,7 +367,9 @@ impl Inner {
     #[cold]
     fn shed(&mut self, publishing: &Publishing<'_>, victims: &mut Victims, trash: &mut Garbage<Entry>) {
         while self.log.is_over() {
-            if self.overflow == Overflow::Disconnect && !self.log.head().is_unique() {
+            // Members that were parked at the end of the head before are behind, though not in it.
+            let is_behind = !self.log.head().is_unique() || self.log.has_parked();
+            if self.overflow == Overflow::Disconnect && is_behind {
                 let before = victims.len();
                 self.find_victims(victims);
                 if victims.len() > before {
@@ -375,7 +382,9 @@ impl Inner {
                 let ledger = self.ledger.get_or_insert_default();
                 ledger.record(self.log.head(), publishing.is_behind);
             }
-            self.log.let_go(trash);
+            if !self.log.let_go(trash) {
+                return;
+            }
         }
     }
 
@@ -408,8 +417,8 @@ pub(crate) struct Trash {
 
 impl Trash {
     /// Leaves a change in a mailbox.
-    pub(crate) fn tell(&mut self, post: &Post, change: Change, fold_at: usize) {
-        match post.push(change, |changes| fold(changes, fold_at, post.id(), self)) {
+    pub(crate) fn tell(&mut self, post: &Post, change: Change, pile: &Pile) {
+        match post.push(change, |changes, held| fold(changes, held, pile, post.id(), self)) {
             Ok(wake) => self.wake = self.wake.take().or(wake),
             Err(change) => self.changes.push(change),
         }
@@ -424,43 +433,51 @@ impl Drop for Trash {
     }
 }
 
-/// Folds changes that pile up unread, once there are `limit` of them and that helps: memberships that were
-/// begun and ended meanwhile go, and everything published so far counts as lost.
+/// How much may pile up in the mailbox of a socket that does not drain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pile {
+    /// Changes, before it is looked into.
+    pub(crate) changes: usize,
+    /// Unread messages of rooms that were joined and left meanwhile.
+    pub(crate) unread: Position,
+}
+
+impl Pile {
+    /// As much as it takes.
+    pub(crate) const ANY: Self =
+        Self { changes: usize::MAX, unread: Position { messages: u64::MAX, bytes: u64::MAX } };
+}
+
+/// Folds changes that pile up unread, once there are many of them or they hold much unread, and if that
+/// helps: memberships that were begun and ended meanwhile go, and everything published so far counts as
+/// lost.
 ///
 /// What stays is a change for each room that the socket is in, and two for each that the reader knows of,
-/// so the list is bounded by twice those and the limit. It is looked at when it is as long as the limit,
-/// and then at powers of two, and folded if that takes a quarter away.
-fn fold(changes: &mut Vec<Change>, limit: usize, socket: SocketId, trash: &mut Trash) {
-    let len = changes.len();
-    if len < limit || len != limit && !len.is_power_of_two() {
-        return;
-    }
-    let Some(&Change::Joined { since: floor, .. } | &Change::Left { until: floor, .. }) = changes.last()
-    else {
-        return;
+/// so the list is bounded by twice those and the limit. It is looked into at the limit and at each
+/// multiple of it, and folded if that takes an eighth away.
+fn fold(changes: &mut Vec<Change>, held: &mut Position, pile: &Pile, socket: SocketId, trash: &mut Trash) {
+    let (floor, more) = match changes.last() {
+        Some(&Change::Joined { since, .. }) => (since, Position::default()),
+        Some(&Change::Left { since, until, at }) => (until, unread_at(changes, since, at)),
+        _ => return,
     };
-    let begun: HashSet<u64> = changes
-        .iter()
-        .filter_map(|change| match change {
-            Change::Joined { since, .. } => Some(*since),
-            _ => None,
-        })
-        .collect();
-    let over: HashMap<u64, u64> = changes
-        .iter()
-        .filter_map(|change| match change {
-            Change::Left { since, messages, .. } if begun.contains(since) => Some((*since, *messages)),
-            _ => None,
-        })
-        .collect();
-    if over.len() * 8 < len {
+    held.messages += more.messages;
+    held.bytes = held.bytes.saturating_add(more.bytes);
+    let is_heavy = held.messages > pile.unread.messages || held.bytes > pile.unread.bytes;
+    let is_long = changes.len() >= pile.changes && changes.len() % pile.changes == 0;
+    if !is_heavy && !is_long {
         return;
     }
+    let over = over(changes);
+    if !is_heavy && over.len() * 8 < changes.len() {
+        return;
+    }
+    *held = Position::default();
     let (mut lost, mut exact) = (0, true);
-    let mut rest = Vec::with_capacity(len);
+    let mut rest = Vec::new();
     for change in changes.drain(..) {
         match change {
-            Change::Joined { since, room, cursor } if over.contains_key(&since) => {
+            Change::Joined { since, room, cursor, .. } if over.contains_key(&since) => {
                 let unread = unread(cursor, over[&since], socket, &mut trash.segments);
                 lost += unread.0;
                 exact &= unread.1;
@@ -476,6 +493,37 @@ fn fold(changes: &mut Vec<Change>, limit: usize, socket: SocketId, trash: &mut T
     }
     changes.push(Change::Folded { floor, lost, exact });
     changes.append(&mut rest);
+}
+
+/// How much was taken in by a room between the join named `since`, if it is among the changes, and `at`.
+fn unread_at(changes: &[Change], since: u64, at: Position) -> Position {
+    // But for the fold at their head, changes are in the order of their sequences.
+    let folds = usize::from(matches!(changes.first(), Some(Change::Folded { .. })));
+    let changes = &changes[folds..];
+    let place = changes.partition_point(|change| match change {
+        Change::Joined { since: sequence, .. } | Change::Left { until: sequence, .. } => *sequence < since,
+        Change::Folded { .. } | Change::Closed { .. } => false,
+    });
+    match changes.get(place) {
+        Some(Change::Joined { since: found, at: joined, .. }) if *found == since => {
+            Position { messages: at.messages - joined.messages, bytes: at.bytes - joined.bytes }
+        }
+        _ => Position::default(),
+    }
+}
+
+/// The memberships that were both begun and ended in these changes, with the message number of their end.
+fn over(changes: &[Change]) -> HashMap<u64, u64> {
+    let begun = changes.iter().filter_map(|change| match change {
+        Change::Joined { since, .. } => Some(*since),
+        _ => None,
+    });
+    let begun: HashSet<u64> = begun.collect();
+    let over = changes.iter().filter_map(|change| match change {
+        Change::Left { since, at, .. } if begun.contains(since) => Some((*since, at.messages)),
+        _ => None,
+    });
+    over.collect()
 }
 
 /// How many messages from `cursor` up to message number `end` are for this socket, as far as that can be

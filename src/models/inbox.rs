@@ -14,7 +14,7 @@ fn mailbox() -> Arc<Mailbox<Token>> {
 
 /// Leaves a change and wakes the reader, and tells whether the mailbox took it.
 fn push(post: &Mailbox<Token>, number: u64) -> bool {
-    match post.push(Token::new(number), |_| {}) {
+    match post.push(Token::new(number), |_, _| {}) {
         Ok(wake) => {
             if let Some(wake) = wake {
                 wake.wake();
@@ -37,7 +37,7 @@ fn take(post: &Mailbox<Token>, changes: &mut Vec<u64>, ready: &mut Vec<u64>) {
 
 #[test]
 fn nothing_is_left_under_a_clean_flag() {
-    let outcomes = explore("push and fire against take", 200, || {
+    let outcomes = explore("push and fire against take", 300, || {
         let post = mailbox();
         let others = [
             thread::spawn({
@@ -68,7 +68,7 @@ fn nothing_is_left_under_a_clean_flag() {
 
 #[test]
 fn an_abandoned_mailbox_keeps_nothing() {
-    let outcomes = explore("push and fire against abandon", 50, || {
+    let outcomes = explore("push and fire against abandon", 4, || {
         let post = mailbox();
         let alarm = Alarm::new();
         assert!(post.sleep(Alarm::wake(&alarm)));

@@ -14,7 +14,7 @@ fn world() -> Namespace {
 
 #[test]
 fn two_who_make_a_room_make_one() {
-    explore("room made against room made", 50, || {
+    explore("room made against room made", 5, || {
         let world = world();
         let [(one, mut one_inbox), (two, mut two_inbox)] = [(); 2].map(|()| world.connect());
         let other = thread::spawn(move || one.join(ROOM).unwrap());
@@ -30,7 +30,7 @@ fn two_who_make_a_room_make_one() {
 
 #[test]
 fn a_room_that_goes_takes_no_joiner_with_it() {
-    explore("last leave against join", 50, || {
+    explore("last leave against join", 8, || {
         let world = world();
         let [(leaver, mut leaver_inbox), (joiner, mut joiner_inbox)] = [(); 2].map(|()| world.connect());
         leaver.join(ROOM).unwrap();
@@ -47,7 +47,7 @@ fn a_room_that_goes_takes_no_joiner_with_it() {
 
 #[test]
 fn a_handle_that_goes_takes_no_joiner_with_it() {
-    explore("drop of the last handle against join", 50, || {
+    explore("drop of the last handle against join", 5, || {
         let world = world();
         let (socket, mut inbox) = world.connect();
         let room = world.room(ROOM).unwrap();

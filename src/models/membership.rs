@@ -23,7 +23,8 @@ fn a_joiner_gets_all_from_the_join_on() {
         member.drain();
         let published = publisher.join().unwrap();
         drop(witness);
-        let later: Vec<_> = published.iter().filter(|(at, _)| *at > since).map(|(_, number)| *number).collect();
+        let later: Vec<_> =
+            published.iter().filter(|(at, _)| *at > since).map(|(_, number)| *number).collect();
         assert_eq!(member.numbers(), later);
         later.len()
     });
@@ -52,7 +53,7 @@ fn a_join_is_known_before_what_follows_it() {
 
 #[test]
 fn a_leaver_gets_all_up_to_the_leave() {
-    let outcomes = explore("leave against publish and drain", 100, || {
+    let outcomes = explore("leave against publish and drain", 1000, || {
         let scene = Scene::new();
         let room = Scene::room(1);
         let mut member = Member::new(&scene, 1);
@@ -134,7 +135,7 @@ fn who_is_left_out_is_judged_as_of_the_publish() {
 
 #[test]
 fn a_closed_socket_gets_what_was_published_before() {
-    let outcomes = explore("close against publish and drain", 100, || {
+    let outcomes = explore("close against publish and drain", 3000, || {
         let scene = Scene::new();
         let room = Scene::room(1);
         let witness = Member::of(&scene, &[&room]);

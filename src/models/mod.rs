@@ -4,8 +4,9 @@
 //! RUSTFLAGS="--cfg roomcast_loom" cargo test --release --lib models
 //! ```
 //!
-//! loom runs a model once for every order in which its threads can be interleaved with no more than three
-//! preemptions (or `LOOM_MAX_PREEMPTIONS`, if that is more), and for every value that a load may see. What it cannot see it does not interleave:
+//! loom runs a model once for every order in which its threads can be interleaved with no more than so many
+//! preemptions (what the model says, or `LOOM_MAX_PREEMPTIONS` if that is more), and for every value that a
+//! load may see. What it cannot see it does not interleave:
 //! a model of code that is not built on `crate::sync` would pass after one run. So every model
 //! tells how often it has to run at least, and which outcomes the runs together have to show.
 //!
@@ -39,15 +40,28 @@ impl Token {
     }
 }
 
-/// Runs a model in all interleavings, at least `runs` of them, and returns what outcomes there were.
+/// Runs a model in all interleavings with up to three preemptions, at least `runs` of them, and returns
+/// what outcomes there were.
 fn explore<O: Ord + Send + 'static>(
     name: &str,
     runs: usize,
     model: impl Fn() -> O + Send + Sync + 'static,
 ) -> BTreeSet<O> {
+    explore_within(3, name, runs, model)
+}
+
+/// As [`explore`], for models of many steps, with up to this many preemptions. Takes its place wherever
+/// three would take longer than a few seconds.
+fn explore_within<O: Ord + Send + 'static>(
+    preemptions: usize,
+    name: &str,
+    runs: usize,
+    model: impl Fn() -> O + Send + Sync + 'static,
+) -> BTreeSet<O> {
     let mut builder = loom::model::Builder::new();
-    // Fewer do not show all the outcomes that are asked for.
-    builder.preemption_bound = Some(builder.preemption_bound.map_or(3, |bound| bound.max(3)));
+    let asked = builder.preemption_bound.unwrap_or(preemptions);
+    // Fewer would not show all that is asked for.
+    builder.preemption_bound = Some(asked.max(preemptions));
     builder.max_branches = 20_000;
     let outcomes = Arc::new(Mutex::new(BTreeSet::new()));
     let count = Arc::new(AtomicUsize::new(0));

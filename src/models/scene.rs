@@ -14,7 +14,7 @@ use crate::reader::Reader;
 use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
 use crate::sync::Arc;
-use crate::topic::{Change, Kind, Post, Publishing, Topic, Trash, Victims};
+use crate::topic::{Change, Kind, Pile, Post, Publishing, Topic, Trash, Victims};
 
 /// A namespace without the parts that are not modelled: its order, and what an emit does with it.
 pub(super) struct Scene {
@@ -28,9 +28,6 @@ pub(super) enum Got {
     Message(u64),
     Gap { missed: u64, exact: bool },
 }
-
-/// How many changes pile up before they are folded: more than a model makes.
-const FOLD_AT: usize = 100;
 
 impl Scene {
     pub(super) fn new() -> std::sync::Arc<Self> {
@@ -50,20 +47,20 @@ impl Scene {
 
     pub(super) fn join(&self, room: &Arc<Topic>, post: &Arc<Post>) -> u64 {
         let mut trash = Trash::default();
-        Topic::join(room, &self.order, post, FOLD_AT, &mut trash)
+        Topic::join(room, &self.order, post, &Pile::ANY, &mut trash)
     }
 
     pub(super) fn leave(&self, room: &Topic, post: &Post, since: u64) {
         let mut trash = Trash::default();
-        room.leave(&self.order, post, since, FOLD_AT, &mut trash);
+        room.leave(&self.order, post, since, &Pile::ANY, &mut trash);
     }
 
     /// Closes a socket that is in one room.
     pub(super) fn close(&self, room: &Topic, post: &Post, since: u64) {
         let mut trash = Trash::default();
         let at = self.order.next();
-        room.leave(&self.order, post, since, usize::MAX, &mut trash);
-        trash.tell(post, Change::Closed { at, reason: DisconnectReason::Server }, usize::MAX);
+        room.leave(&self.order, post, since, &Pile::ANY, &mut trash);
+        trash.tell(post, Change::Closed { at, reason: DisconnectReason::Server }, &Pile::ANY);
     }
 
     /// Publishes the message of this number, and returns its sequence, if there are members.
@@ -86,11 +83,18 @@ impl Scene {
 
     /// Publishes one message to several rooms, in the order of their ids.
     pub(super) fn publish_all(&self, rooms: &[&Topic], number: u64) {
-        let entry =
-            Entry::Aimed { payload: payload(number), event: 0, audience: Arc::new(audience(rooms)) };
+        let entry = Entry::Aimed { payload: payload(number), event: 0, audience: Arc::new(audience(rooms)) };
         let mut victims = Victims::new();
         Topic::publish_all(rooms, &entry, &self.publishing(), &mut victims);
         assert!(victims.is_empty());
+    }
+
+    /// As [`publish`](Self::publish), but returns how many members are to be disconnected.
+    pub(super) fn publish_and_find(&self, room: &Topic, number: u64) -> usize {
+        let mut victims = Victims::new();
+        let entry = Entry::All { payload: payload(number), event: 0, sender: None };
+        assert!(room.publish(entry, &self.publishing(), &mut victims).is_some());
+        victims.len()
     }
 
     fn publish_entry(&self, room: &Topic, entry: Entry) -> Option<u64> {
@@ -164,7 +168,11 @@ impl Member {
         self.wait_until(alarm, |member| member.got.len() >= messages)
     }
 
-    pub(super) fn wait_until(&mut self, alarm: &std::sync::Arc<Alarm>, done: impl Fn(&Self) -> bool) -> usize {
+    pub(super) fn wait_until(
+        &mut self,
+        alarm: &std::sync::Arc<Alarm>,
+        done: impl Fn(&Self) -> bool,
+    ) -> usize {
         let mut slept = 0;
         loop {
             self.drain();

@@ -181,7 +181,7 @@ fn a_link_is_crossed_or_cut() {
 
 #[test]
 fn each_of_two_readers_crosses_or_is_cut_off() {
-    let outcomes = explore("two readers crossing against the cut", 100, || {
+    let outcomes = explore("two readers crossing against the cut", 500, || {
         let (cursor, writer) = linked();
         let head = cursor.segment().clone();
         let parked = Arc::new(());

@@ -5,11 +5,11 @@ use std::sync::Arc as StdArc;
 use loom::thread;
 
 use super::scene::{Alarm, Member, Scene};
-use super::{all, explore};
+use super::{all, explore, explore_within};
 use crate::config::Overflow;
 use crate::reason::DisconnectReason;
 use crate::sync::Arc;
-use crate::topic::{Change, Trash};
+use crate::topic::{Change, Pile, Trash};
 
 #[test]
 fn a_publish_wakes_a_sleeper_once() {
@@ -33,7 +33,7 @@ fn a_publish_wakes_a_sleeper_once() {
 
 #[test]
 fn two_rooms_wake_a_sleeper_once() {
-    explore("publish to two rooms against sleep", 200, || {
+    explore("publish to two rooms against sleep", 150, || {
         let scene = Scene::new();
         let rooms = [1, 2].map(Scene::room);
         let mut member = Member::of(&scene, &rooms.each_ref());
@@ -53,7 +53,7 @@ fn two_rooms_wake_a_sleeper_once() {
 
 #[test]
 fn two_publishers_leave_no_sleeper_behind() {
-    explore("two publishers against sleep", 200, || {
+    explore_within(2, "two publishers against sleep", 2000, || {
         let scene = Scene::new();
         let rooms = [1, 2].map(Scene::room);
         let mut member = Member::of(&scene, &rooms.each_ref());
@@ -87,7 +87,7 @@ fn a_join_wakes_a_sleeper() {
 
 #[test]
 fn a_leave_keeps_no_sleeper_from_its_other_rooms() {
-    explore("leave and publish against sleep", 100, || {
+    explore_within(2, "leave and publish against sleep", 1000, || {
         let scene = Scene::new();
         let (left, kept) = (Scene::room(1), Scene::room(2));
         let mut member = Member::new(&scene, 1);
@@ -107,7 +107,7 @@ fn a_leave_keeps_no_sleeper_from_its_other_rooms() {
 
 #[test]
 fn a_close_wakes_a_sleeper() {
-    explore("close against sleep", 50, || {
+    explore("close against sleep", 500, || {
         let scene = Scene::new();
         let room = Scene::room(1);
         let mut member = Member::new(&scene, 1);
@@ -121,7 +121,7 @@ fn a_close_wakes_a_sleeper() {
 
 #[test]
 fn a_gap_wakes_a_sleeper() {
-    explore("overflow against sleep", 200, || {
+    explore_within(2, "overflow against sleep", 2000, || {
         let scene = Scene::new();
         let room = Scene::short_room(1, Overflow::DropOldest);
         let mut member = Member::of(&scene, &[&room]);
@@ -149,7 +149,7 @@ fn the_newest_waker_is_the_one_that_is_woken() {
                 let mut trash = Trash::default();
                 crate::topic::Topic::join(&room, &scene.order, &post, 100, &mut trash);
                 let at = scene.order.next();
-                trash.tell(&post, Change::Closed { at, reason: DisconnectReason::Server }, usize::MAX);
+                trash.tell(&post, Change::Closed { at, reason: DisconnectReason::Server }, &Pile::ANY);
             }
         });
         member.wait_until(&second, |member| member.reader.closed().is_some());
