@@ -14,7 +14,7 @@ use crate::slab::SocketId;
 use crate::state::{NamespaceCore, SocketCore};
 use crate::sync::Arc;
 use crate::target::{IntoTargets, Place, Target};
-use crate::topic::{MANY, Published, Publishing, Topic, Victims};
+use crate::topic::{MANY, Published, Topic, Victims};
 
 /// What an emit did, as far as that is free to know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -265,8 +265,7 @@ fn emit_to(
     let mut sorted: SmallVec<[&Topic; MANY]> = topics.iter().map(|topic| &***topic).collect();
     sorted.sort_unstable_by_key(|topic| topic.id());
     let mut victims = Victims::new();
-    let published =
-        Topic::publish_all(&sorted, &entry, &publishing(namespace, &is_behind(namespace)), &mut victims);
+    let published = Topic::publish_all(&sorted, &entry, &namespace.order, &mut victims);
     disconnect_all(namespace, &victims);
     Ok(published.into())
 }
@@ -344,20 +343,9 @@ fn aimed(target: &Target, audience: Audience, event: EventId, payload: Payload) 
 #[inline]
 fn publish(namespace: &NamespaceCore, topic: &Topic, entry: Entry) -> Emitted {
     let mut victims = Victims::new();
-    let published = topic.publish(entry, &publishing(namespace, &is_behind(namespace)), &mut victims);
+    let published = topic.publish(entry, &namespace.order, &mut victims);
     disconnect_all(namespace, &victims);
     published.into()
-}
-
-fn publishing<'a>(
-    namespace: &'a NamespaceCore,
-    is_behind: &'a dyn Fn(SocketId, u64) -> bool,
-) -> Publishing<'a> {
-    Publishing { order: &namespace.order, is_behind }
-}
-
-fn is_behind(namespace: &NamespaceCore) -> impl Fn(SocketId, u64) -> bool + '_ {
-    |socket, sequence| namespace.is_behind(socket, sequence)
 }
 
 #[inline]

@@ -35,8 +35,8 @@ pub struct Gap {
     pub missed: u64,
     /// Whether `missed` is exact. If not it is an upper bound, as some of the messages may not have been
     /// for this socket: more than 4096 of them went to several rooms or left rooms out; or the socket has
-    /// left the room since, or is closed, and was left out of some by identity; or the memberships that
-    /// would tell are lost too.
+    /// left the room since, and was left out of some by identity; or the memberships that would tell are
+    /// lost too.
     pub exact: bool,
     /// Why.
     pub reason: GapReason,

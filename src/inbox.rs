@@ -12,12 +12,13 @@ use crate::delivery::{Delivery, Message};
 use crate::error::{Closed, RecvTimeoutError};
 use crate::foreign::contain;
 use crate::mailbox::Wake;
-use crate::reader::Reader;
+use crate::reader::{Reader, Sleep};
 use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
 use crate::socket::Socket;
 use crate::state::NamespaceCore;
 use crate::sync::Arc as Shared;
+use crate::topic::Change;
 
 /// What a socket is sent, in order: from all its rooms, its namespace and directly.
 ///
@@ -93,10 +94,9 @@ impl Inbox {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn drain(&mut self, deliver: impl FnMut(Delivery<'_>)) -> usize {
-        let namespace = &*self.namespace;
-        let count = self.reader.drain(&namespace.order, &namespace.engine.events, deliver);
-        self.watch();
-        count
+        let watch = WatchAfter(self); // also if `deliver` panics
+        let namespace = &*watch.0.namespace;
+        watch.0.reader.drain(&namespace.order, &namespace.engine.events, deliver)
     }
 
     /// Returns the next delivery, if there is one now.
@@ -130,7 +130,7 @@ impl Inbox {
             }
             self.check_closed()?;
             let (sender, receiver) = self.tokens();
-            if self.reader.sleep(Wake::Thread(sender)) {
+            if self.reader.sleep(Wake::Thread(sender)) == Sleep::Asleep {
                 // This inbox holds a sender, so it cannot fail; a stale token only costs another look.
                 let _ = receiver.recv();
             }
@@ -150,7 +150,7 @@ impl Inbox {
             }
             self.check_closed()?;
             let (sender, receiver) = self.tokens();
-            if self.reader.sleep(Wake::Thread(sender)) {
+            if self.reader.sleep(Wake::Thread(sender)) == Sleep::Asleep {
                 let waited = match deadline {
                     Some(deadline) => receiver.recv_deadline(deadline),
                     None => receiver.recv().map_err(|_| Waited::Disconnected),
@@ -234,7 +234,7 @@ impl Inbox {
                 return Poll::Ready(Ok(()));
             }
             self.check_closed()?;
-            if self.reader.sleep(Wake::Task(cx.waker().clone())) {
+            if self.reader.sleep(Wake::Task(cx.waker().clone())) == Sleep::Asleep {
                 return Poll::Pending;
             }
         }
@@ -252,7 +252,8 @@ impl Inbox {
     fn call_or_sleep(&mut self) {
         let callback = self.waking.as_ref().and_then(|waking| waking.callback.clone());
         let Some(callback) = callback else { return };
-        if !self.reader.sleep(Wake::Callback(Arc::clone(&callback))) && self.closed().is_none() {
+        if self.reader.sleep(Wake::Callback(Arc::clone(&callback))) == Sleep::Awake && self.closed().is_none()
+        {
             contain(|| callback());
         }
     }
@@ -266,10 +267,22 @@ impl Inbox {
     }
 }
 
+/// Makes ready for the next wake-up when it goes.
+struct WatchAfter<'a>(&'a mut Inbox);
+
+impl Drop for WatchAfter<'_> {
+    fn drop(&mut self) {
+        self.0.watch();
+    }
+}
+
 impl Drop for Inbox {
     fn drop(&mut self) {
         self.socket.disconnect(DisconnectReason::InboxDropped);
-        drop(self.socket.core().post().abandon());
+        let (changes, wake) = self.socket.core().post().abandon();
+        drop(wake);
+        changes.into_iter().for_each(Change::release);
+        self.reader.release();
     }
 }
 

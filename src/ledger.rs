@@ -4,19 +4,16 @@
 //! How many messages lie between two places of a log is known without a ledger. What is not is which
 //! of them were not for the socket that asks. Two kinds:
 //!
-//! * *Excluded by identity*, such as a sender's own broadcasts. Counted per socket, and only for
-//!   sockets that are behind: whoever reads on has passed its own messages before they are let go of.
-//!   A count belongs to a segment, as only those of segments after the socket's own are lost to it.
-//!   Which of the first few that is, the socket's progress cannot tell for sure (it is read while the
-//!   socket may be moving), so these stay apart and the rest are added up.
-//! * *Depending on memberships*: sent to several rooms, or with rooms left out. Kept one by one, up to a
-//!   limit; beyond it, gaps that reach back further say that they are upper bounds.
+//! * *Excluded by identity*, such as a sender's own broadcasts. Counted per socket, in rows: a row begins
+//!   where cursors were parked, and those parked there lose all that is in it and in the rows after it.
+//!   A row that nobody is parked at any more is added to the one before, so there are at most as many as
+//!   there are segments with stalled cursors in them.
+//! * *Depending on memberships*: sent to several rooms, or with rooms left out. Kept one by one.
+//!
+//! Both have a limit. A gap that would have to count what is beyond says that it is an upper bound.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::RandomState;
-
-use hashbrown::HashMap;
-use smallvec::SmallVec;
+use std::collections::hash_map::{HashMap, RandomState};
 
 use crate::entry::{Audience, Entry};
 use crate::segment::SegmentRef;
@@ -25,16 +22,27 @@ use crate::sync::Arc;
 
 /// How many messages that depend on memberships are remembered per room, 24 bytes each.
 const MAX_AIMED: usize = 4096;
-/// How many segments of one socket are kept apart.
-const APART: usize = 4;
+/// How many counts of sockets are kept per room, about 20 bytes each.
+const MAX_EXCLUDED: usize = 1 << 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// By socket: message number at which a segment starts, and how many in it exclude the socket.
-    excluded: HashMap<SocketId, SmallVec<[(u64, u64); APART]>, RandomState>,
+    /// By `from`, rising.
+    rows: Vec<Row>,
+    /// How many counts there are in all rows.
+    counts: usize,
     aimed: VecDeque<Aimed>,
     /// Message number from which on `aimed` is complete.
     complete_from: u64,
+}
+
+#[derive(Debug)]
+struct Row {
+    /// The message number at which it begins.
+    from: u64,
+    /// How many messages exclude a socket.
+    excluded: HashMap<SocketId, u64, RandomState>,
+    is_complete: bool,
 }
 
 /// A message that is gone, and that was not for everyone.
@@ -57,57 +65,79 @@ pub(crate) struct Account {
 }
 
 impl Ledger {
-    /// Takes down what is special in a segment that is let go of. `is_behind` tells whether a socket
-    /// may not have read a sequence yet; a wrong yes costs memory only.
-    pub(crate) fn record(&mut self, segment: &SegmentRef<Entry>, is_behind: &dyn Fn(SocketId, u64) -> bool) {
-        let start = segment.start().messages;
-        for (number, (sequence, entry)) in (start..).zip(segment.iter()) {
+    /// Takes down what is special in a segment that is let go of, and lost to all that are parked: the
+    /// last of them at message number `parked`.
+    pub(crate) fn record(&mut self, segment: &SegmentRef<Entry>, parked: u64) {
+        if self.rows.last().is_none_or(|row| row.from != parked) {
+            self.rows.push(Row { from: parked, excluded: HashMap::default(), is_complete: true });
+        }
+        for (number, (sequence, entry)) in (segment.start().messages..).zip(segment.iter()) {
             match entry {
                 Entry::All { .. } => {}
                 Entry::NotSender { sender: socket, .. } | Entry::NotSocket { excluded: socket, .. } => {
-                    if is_behind(*socket, sequence) {
-                        self.exclude(*socket, start);
+                    self.exclude(*socket);
+                }
+                Entry::Aimed { audience, .. } if audience.asks_for_rooms() => {
+                    self.aimed.push_back(Aimed { number, sequence, audience: Arc::clone(audience) });
+                    if self.aimed.len() > MAX_AIMED {
+                        self.complete_from = self.aimed.pop_front().map_or(0, |gone| gone.number + 1);
                     }
                 }
                 Entry::Aimed { audience, .. } => {
-                    for &socket in audience.except_sockets.iter().chain(&audience.sender) {
-                        if !audience.asks_for_rooms()
-                            && audience.excludes(socket)
-                            && is_behind(socket, sequence)
-                        {
-                            self.exclude(socket, start);
-                        }
-                    }
-                    if audience.asks_for_rooms() {
-                        self.aimed.push_back(Aimed { number, sequence, audience: Arc::clone(audience) });
-                        if self.aimed.len() > MAX_AIMED {
-                            self.complete_from = self.aimed.pop_front().map_or(0, |gone| gone.number + 1);
-                        }
+                    let sender = audience.sender.filter(|_| audience.except_sender);
+                    for &socket in audience.except_sockets.iter().chain(&sender) {
+                        self.exclude(socket);
                     }
                 }
             }
         }
     }
 
-    /// Closes the account of a socket that lost messages number `from` up to `to`.
-    pub(crate) fn settle(&mut self, socket: SocketId, from: u64, to: u64) -> Account {
-        let segments = self.excluded.remove(&socket).unwrap_or_default();
-        let lost = segments.iter().filter(|(start, _)| (from..to).contains(start));
+    /// Adds rows that nobody is parked at to those before them. Cheap while there are few.
+    pub(crate) fn sweep(&mut self, is_parked: impl Fn(u64) -> bool) {
+        if self.rows.len() < self.rows.capacity() {
+            return;
+        }
+        let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
+        for row in self.rows.drain(..) {
+            match rows.last_mut() {
+                _ if is_parked(row.from) => rows.push(row),
+                // Nobody is parked before it either.
+                None => {}
+                Some(before) => {
+                    before.is_complete &= row.is_complete;
+                    for (socket, count) in row.excluded {
+                        *before.excluded.entry(socket).or_default() += count;
+                    }
+                }
+            }
+        }
+        self.counts = rows.iter().map(|row| row.excluded.len()).sum();
+        rows.reserve(self.rows.len() + 4);
+        self.rows = rows;
+    }
+
+    /// What is known of messages number `from` up to `to`, for a socket that lost them.
+    pub(crate) fn account(&self, socket: SocketId, from: u64, to: u64) -> Account {
+        let rows = || self.rows.iter().filter(|row| row.from >= from);
         let start = self.aimed.partition_point(|aimed| aimed.number < from);
         let aimed = self.aimed.range(start..).take_while(|aimed| aimed.number < to);
         Account {
-            excluded: lost.map(|(_, count)| count).sum(),
+            excluded: rows().filter_map(|row| row.excluded.get(&socket)).sum(),
             aimed: aimed.cloned().collect(),
-            complete: from >= self.complete_from,
+            complete: from >= self.complete_from && rows().all(|row| row.is_complete),
         }
     }
 
-    fn exclude(&mut self, socket: SocketId, start: u64) {
-        let segments = self.excluded.entry(socket).or_default();
-        let is_full = segments.len() == APART;
-        match segments.last_mut() {
-            Some(last) if last.0 == start || is_full => last.1 += 1,
-            _ => segments.push((start, 1)),
+    fn exclude(&mut self, socket: SocketId) {
+        let Some(row) = self.rows.last_mut() else { return };
+        if let Some(count) = row.excluded.get_mut(&socket) {
+            *count += 1;
+        } else if self.counts < MAX_EXCLUDED {
+            self.counts += 1;
+            row.excluded.insert(socket, 1);
+        } else {
+            row.is_complete = false;
         }
     }
 }

@@ -50,8 +50,25 @@ pub(crate) struct Log<T> {
     /// Once as much as this is taken in, the head is over the limit: nothing is while it is the tail.
     overflow: Position,
     limits: Limits,
-    /// Cut segments hold a clone for as long as a cursor is in them.
-    parked: Arc<()>,
+    /// The segments that were cut and in which there are cursors; may hold some in which there are none
+    /// any more. By `end`, rising.
+    parked: Vec<Parked>,
+    /// The `end` of the last one.
+    last_parked: u64,
+}
+
+#[derive(Debug)]
+struct Parked {
+    /// The message number after its last one: where a cursor in it resumes from.
+    end: u64,
+    /// The segment has a clone, for as long as it lives.
+    alive: Arc<()>,
+}
+
+impl Parked {
+    fn is_alive(&self) -> bool {
+        Arc::strong_count(&self.alive) > 1
+    }
 }
 
 /// What a cursor missed: messages number `from` up to, and not including, `to` of the log.
@@ -73,7 +90,8 @@ impl<T> Log<T> {
             taken: Position::default(),
             overflow: NEVER,
             limits,
-            parked: Arc::new(()),
+            parked: Vec::new(),
+            last_parked: 0,
         }
     }
 
@@ -128,18 +146,52 @@ impl<T> Log<T> {
     }
 
     /// Whether cursors that were cut off have yet to resume.
-    pub(crate) fn has_parked(&self) -> bool {
-        Arc::strong_count(&self.parked) > 1
+    pub(crate) fn has_parked(&mut self) -> bool {
+        while let Some(last) = self.parked.last() {
+            if last.is_alive() {
+                return true;
+            }
+            self.parked.pop();
+        }
+        false
+    }
+
+    /// From where on messages are lost to the cursors that were cut off last.
+    pub(crate) fn last_parked(&self) -> u64 {
+        self.last_parked
+    }
+
+    /// Whether there are cursors that resume from this message number.
+    pub(crate) fn is_parked(&self, end: u64) -> bool {
+        let place = self.parked.binary_search_by_key(&end, |parked| parked.end);
+        place.is_ok_and(|place| self.parked[place].is_alive())
     }
 
     /// Lets go of the head, unless it is the tail: then it returns false. Cursors in it are parked.
     pub(crate) fn let_go(&mut self, trash: &mut Garbage<T>) -> bool {
         let Some(next) = self.after_head() else { return false };
-        if !self.head.is_unique() {
-            self.head.cut(Arc::clone(&self.parked));
+        if self.head.is_unique() {
+            self.head.unlink();
+        } else {
+            let alive = Arc::new(());
+            self.head.cut(Arc::clone(&alive));
+            self.last_parked = next.start().messages;
+            if self.parked.len() == self.parked.capacity() {
+                self.parked.retain(Parked::is_alive);
+            }
+            self.parked.push(Parked { end: self.last_parked, alive });
         }
         self.move_head(next, trash);
         true
+    }
+
+    /// Lets go of all messages, as far as no cursor is left: for a room that has lost its last member.
+    pub(crate) fn retire(&mut self, trash: &mut Garbage<T>) {
+        if self.tail.len() > 0 {
+            self.tail.rotate(FIRST.min(self.limits.segment_slots), self.taken);
+            self.overflow = self.end_of_head();
+        }
+        self.trim(trash);
     }
 
     /// Puts off letting go of the head until one more segment's worth has come in.
@@ -152,6 +204,7 @@ impl<T> Log<T> {
     pub(crate) fn trim(&mut self, trash: &mut Garbage<T>) {
         while self.head.is_unique() && !self.has_parked() {
             let Some(next) = self.after_head() else { return };
+            self.head.unlink(); // or its link, in the trash, would keep the next one from being unique
             self.move_head(next, trash);
         }
     }

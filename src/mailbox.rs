@@ -58,7 +58,7 @@ impl Wake {
     pub(crate) fn wake(self) {
         match self {
             Self::Task(waker) => contain(|| waker.wake()),
-            Self::Callback(callback) => contain(|| callback()),
+            Self::Callback(callback) => contain(move || callback()),
             // A full channel holds a token already, and then the thread is about to look anyway.
             Self::Thread(token) => drop(token.try_send(())),
         }
@@ -114,18 +114,19 @@ impl<C> Mailbox<C> {
         Ok(post.wake.take())
     }
 
-    /// Tells the reader that the membership of `since` has something to read, and wakes it if it sleeps.
-    /// Under no lock.
-    pub(crate) fn fire(&self, since: u64) {
-        let wake = {
-            let mut post = self.post.lock();
-            if post.is_abandoned {
-                return;
-            }
+    /// Tells the reader that the membership of `since` has something to read. Under the room's lock, so
+    /// that no later message of that room is out before. [`wake`](Self::wake) is to follow.
+    pub(crate) fn mark(&self, since: u64) {
+        let mut post = self.post.lock();
+        if !post.is_abandoned {
             post.ready.push(since);
             self.is_dirty.store(true, Ordering::Release);
-            post.wake.take()
-        };
+        }
+    }
+
+    /// Wakes the reader if it sleeps. Under no lock.
+    pub(crate) fn wake(&self) {
+        let wake = self.post.lock().wake.take();
         if let Some(wake) = wake {
             wake.wake();
         }

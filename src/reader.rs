@@ -93,6 +93,13 @@ struct Rare {
 }
 
 impl Membership {
+    /// Lets go of it, and of what the room has kept for it alone.
+    fn release(self) {
+        let Self { room, cursor, .. } = self;
+        drop(cursor);
+        room.trim();
+    }
+
     /// The sequence from which on nothing is for the socket.
     #[inline]
     fn until(&self) -> u64 {
@@ -110,6 +117,16 @@ impl Membership {
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_with(|| Box::new(Rare { until: FOREVER, messages: FOREVER, gap: None }))
     }
+}
+
+/// What came of trying to sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sleep {
+    Asleep,
+    /// There is something to read.
+    Awake,
+    /// There is something to read, and the wake that was left has been used already.
+    Woken,
 }
 
 /// Above all sequences and message numbers.
@@ -188,14 +205,13 @@ impl Reader {
         })
     }
 
-    /// Leaves word to be woken when there is something to read. Returns false, and does not, if there is
-    /// something already.
-    pub(crate) fn sleep(&mut self, wake: Wake) -> bool {
+    /// Leaves word to be woken when there is something to read, unless there is something already.
+    pub(crate) fn sleep(&mut self, wake: Wake) -> Sleep {
         // One that is closing has been told so already, and needs another pass to notice that it is done.
         let is_closing =
             self.rare.as_ref().is_some_and(|rare| rare.closing.is_some() || rare.closed.is_some());
         if self.in_pass || is_closing || !self.post.sleep(wake) {
-            return false;
+            return Sleep::Awake;
         }
         let may_sleep = if self.is_wide {
             let hot = std::mem::take(&mut self.rare().hot);
@@ -207,10 +223,13 @@ impl Reader {
         } else {
             (0..self.memberships.places()).all(|place| self.arm(place))
         };
-        if !may_sleep {
-            drop(self.post.stay_awake());
+        if may_sleep {
+            return Sleep::Asleep;
         }
-        may_sleep
+        match self.post.stay_awake() {
+            Some(_unused) => Sleep::Awake,
+            None => Sleep::Woken,
+        }
     }
 
     /// Arms a membership, unless it has something to read: then it returns false.
@@ -370,7 +389,7 @@ impl Reader {
                 rare.hot = Vec::new();
                 self.left = 0;
                 self.is_wide = false;
-                drop(self.memberships.clear());
+                self.release();
             }
         }
         if self.is_wide {
@@ -433,11 +452,9 @@ impl Reader {
             !aimed.audience.is_for(me, room.id(), |id| was_member(&others, id, aimed.sequence))
         });
         let mut missed = lost - not_mine.count() as u64;
-        // Of those that exclude a socket which has left since, some may have been emitted after that; and
-        // nobody counts them for one that is closed.
+        // Of those that leave out a socket which has left since, some may have been emitted after that.
         let is_member = membership.until() == FOREVER;
-        let is_closing = self.rare.as_ref().is_some_and(|rare| rare.closing.is_some());
-        let exact = account.complete && (is_member || account.excluded == 0 && !is_closing);
+        let exact = account.complete && (is_member || account.excluded == 0);
         if is_member {
             debug_assert!(missed >= account.excluded);
             missed = missed.saturating_sub(account.excluded);
@@ -539,6 +556,11 @@ impl Reader {
         });
     }
 
+    /// Lets go of everything, for good.
+    pub(crate) fn release(&mut self) {
+        self.memberships.clear().for_each(|(_, membership)| membership.release());
+    }
+
     fn forget_left(&mut self) {
         let (horizon, left) = (self.horizon, &mut self.left);
         // Dropped as they are removed: payloads are user code, but no lock is held here.
@@ -546,7 +568,7 @@ impl Reader {
             |membership| membership.until() > horizon,
             |membership| {
                 *left -= 1;
-                drop(membership);
+                membership.release();
             },
         );
     }

@@ -255,14 +255,20 @@ impl<T> SegmentRef<T> {
     /// The caller holds the log's lock and a reference of its own to the next segment, so that
     /// nothing is destroyed here.
     pub(crate) fn cut(&self, parked: Arc<()>) {
+        // SAFETY: written under the log's lock, once per segment, and not read before the
+        // destruction, which needs the reference that `self` is.
+        self.header().parked.with_mut(|cell| unsafe { *cell = Some(parked) });
+        self.unlink();
+    }
+
+    /// Gives back what the link to the next segment holds of it. As [`cut`](Self::cut), for a segment
+    /// that no reader is in: the next one is known to be read by nobody before this one is dropped.
+    pub(crate) fn unlink(&self) {
         let header = self.header();
         // AcqRel: the subtractions of readers that got a ticket come before, the link's own
         // references end here.
         let tickets = header.tickets.swap(CUT, Ordering::AcqRel);
         debug_assert!(tickets > 0, "cut twice, or before there was a next segment");
-        // SAFETY: written under the log's lock, once per segment, and not read before the
-        // destruction, which needs the reference that `self` is.
-        header.parked.with_mut(|cell| unsafe { *cell = Some(parked) });
         if tickets > 0 {
             let next = header.next.load(Ordering::Relaxed);
             // SAFETY: `next` is set, since there were tickets; those left are ours to give back.

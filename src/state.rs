@@ -169,14 +169,6 @@ impl NamespaceCore {
         socket.cloned().ok_or(StaleSocket(id))
     }
 
-    /// Whether a socket may have yet to read this sequence.
-    pub(crate) fn is_behind(&self, id: SocketId, sequence: u64) -> bool {
-        /// Emits that were under way while the socket read may be below its progress and unread.
-        const SLACK: u64 = 256;
-        let sockets = self.engine.sockets.read();
-        sockets.get(id).is_some_and(|socket| socket.post.progress() <= sequence + SLACK)
-    }
-
     pub(crate) fn check(&self, name: &RoomName) -> Result<(), RoomNameError> {
         name.check(self.engine.config.max_name_bytes)
     }

@@ -11,7 +11,9 @@
 //! 2. *Joins and leaves are points in the same order.* Each takes a sequence under the lock, and leaves
 //!    word in the mailbox before unlocking. A member gets exactly what is in the log between the two.
 //! 3. *Armed means idle.* A membership is armed only if its cursor is at the log's end; the next publish
-//!    takes all armed ones off the list, unlocks, and fires each before it returns.
+//!    takes all armed ones off the list and marks each in its mailbox, still under the lock, so that no
+//!    later message of the room is out while one of them is believed to be idle. Then it unlocks, and
+//!    wakes their readers.
 //!
 //! # Why a drain misses nothing (contract 1)
 //!
@@ -21,7 +23,7 @@
 //! counter is only ever changed by read-modify-write operations with `Release`; the horizon is above b,
 //! so the load read a value from B's or a later one, and synchronizes with B's. All that happened before
 //! B's increment is visible after the load: A's entry (invariant 1), the word of the membership under
-//! which A counts (invariant 2) and the firing of that membership, if it was armed (invariant 3). So the
+//! which A counts (invariant 2) and the mark on that membership, if it was armed (invariant 3). So the
 //! drain meets A, and as it merges by sequence, before B. What was being published *while* the drain
 //! began may or may not be below the horizon and visible; the next drain has it.
 
@@ -56,6 +58,16 @@ pub(crate) enum Change {
     Folded { floor: u64, lost: u64, exact: bool },
     /// The socket is closed: it gets what is below `at`.
     Closed { at: u64, reason: DisconnectReason },
+}
+
+impl Change {
+    /// Lets go of it, and of what its room has kept for it alone.
+    pub(crate) fn release(self) {
+        if let Self::Joined { room, cursor, .. } = self {
+            drop(cursor);
+            room.trim();
+        }
+    }
 }
 
 /// The mailbox of a socket.
@@ -107,13 +119,6 @@ pub(crate) struct Published {
     pub(crate) members: usize,
     /// Rooms that had any.
     pub(crate) rooms: usize,
-}
-
-/// What publishing needs from its namespace.
-pub(crate) struct Publishing<'a> {
-    pub(crate) order: &'a Order,
-    /// Whether a socket may have yet to read this sequence.
-    pub(crate) is_behind: &'a dyn Fn(SocketId, u64) -> bool,
 }
 
 /// An emit to up to this many rooms allocates nothing.
@@ -222,19 +227,19 @@ impl Topic {
             (inner.armed, trash.armed) =
                 armed.into_iter().partition(|armed| inner.members.contains(armed.since));
         }
-        inner.log.trim(&mut trash.segments);
         trash.posts.extend(member);
-        inner.members.is_empty()
+        if inner.members.is_empty() {
+            inner.log.retire(&mut trash.segments);
+            true
+        } else {
+            inner.log.trim(&mut trash.segments);
+            false
+        }
     }
 
     /// Publishes to the members, if there are any.
     #[inline]
-    pub(crate) fn publish(
-        &self,
-        entry: Entry,
-        publishing: &Publishing<'_>,
-        victims: &mut Victims,
-    ) -> Option<Published> {
+    pub(crate) fn publish(&self, entry: Entry, order: &Order, victims: &mut Victims) -> Option<Published> {
         let mut trash = Garbage::new();
         let bytes = entry.payload().len() as u64;
         let mut inner = self.inner.lock();
@@ -243,9 +248,9 @@ impl Topic {
             drop(inner); // the entry is dropped under no lock
             return None;
         }
-        let sequence = publishing.order.next();
+        let sequence = order.next();
         if inner.log.append(sequence, entry, bytes, &mut trash) {
-            inner.shed(publishing, victims, &mut trash);
+            inner.shed(victims, &mut trash);
         }
         if inner.armed.is_empty() {
             drop(inner);
@@ -261,7 +266,7 @@ impl Topic {
     pub(crate) fn publish_all(
         rooms: &[&Self],
         entry: &Entry,
-        publishing: &Publishing<'_>,
+        order: &Order,
         victims: &mut Victims,
     ) -> Option<Published> {
         debug_assert!(rooms.is_sorted_by(|a, b| a.id < b.id));
@@ -277,12 +282,12 @@ impl Topic {
         if locked.is_empty() {
             return None;
         }
-        let sequence = publishing.order.next();
+        let sequence = order.next();
         let mut published = Published { sequence, members: 0, rooms: locked.len() };
         for (_, inner) in &mut locked {
             published.members += inner.members.len();
             if inner.log.append(sequence, entry.clone(), bytes, &mut trash) {
-                inner.shed(publishing, victims, &mut trash);
+                inner.shed(victims, &mut trash);
             }
         }
         let fired: SmallVec<[_; MANY]> = locked
@@ -312,12 +317,12 @@ impl Topic {
     /// number, none at or above `end`, and what is known of them.
     pub(crate) fn resume(&self, cursor: &mut Cursor<Entry>, socket: SocketId, end: u64) -> (u64, Account) {
         let mut trash = Garbage::new();
-        let mut inner = self.inner.lock();
+        let inner = self.inner.lock();
         let missed = inner.log.resume(cursor, &mut trash);
         let to = missed.to.min(end);
         let mut account = Account { complete: true, ..Account::default() };
-        if let Some(ledger) = &mut inner.ledger {
-            account = ledger.settle(socket, missed.from, to);
+        if let Some(ledger) = &inner.ledger {
+            account = ledger.account(socket, missed.from, to);
         }
         drop(inner);
         drop(trash); // the segment that it was parked in: perhaps the last one
@@ -340,7 +345,7 @@ impl Topic {
     #[cold]
     fn fire(&self, mut armed: Vec<Armed>) {
         for armed in armed.drain(..) {
-            armed.post.fire(armed.since);
+            armed.post.wake();
         }
         let mut inner = self.inner.lock();
         if inner.spare.capacity() < armed.capacity() {
@@ -351,8 +356,13 @@ impl Topic {
 
 impl Inner {
     fn take_armed(&mut self) -> Vec<Armed> {
+        if self.armed.is_empty() {
+            return Vec::new(); // and keep the memory of both lists
+        }
         let spare = std::mem::take(&mut self.spare);
-        std::mem::replace(&mut self.armed, spare)
+        let armed = std::mem::replace(&mut self.armed, spare);
+        armed.iter().for_each(|armed| armed.post.mark(armed.since));
+        armed
     }
 
     fn arm(&mut self, post: &Arc<Post>, since: u64, cursor: &Cursor<Entry>) -> bool {
@@ -365,7 +375,7 @@ impl Inner {
 
     /// Gets back under the limit.
     #[cold]
-    fn shed(&mut self, publishing: &Publishing<'_>, victims: &mut Victims, trash: &mut Garbage<Entry>) {
+    fn shed(&mut self, victims: &mut Victims, trash: &mut Garbage<Entry>) {
         while self.log.is_over() {
             // Members that were parked at the end of the head before are behind, though not in it.
             let is_behind = !self.log.head().is_unique() || self.log.has_parked();
@@ -380,7 +390,8 @@ impl Inner {
             }
             if self.log.has_parked() {
                 let ledger = self.ledger.get_or_insert_default();
-                ledger.record(self.log.head(), publishing.is_behind);
+                ledger.record(self.log.head(), self.log.last_parked());
+                ledger.sweep(|end| self.log.is_parked(end));
             }
             if !self.log.let_go(trash) {
                 return;
@@ -407,19 +418,20 @@ impl Inner {
 /// Declared before the first lock is taken, it is dropped after the last one is released.
 #[derive(Debug, Default)]
 pub(crate) struct Trash {
-    pub(crate) topics: SmallVec<[Arc<Topic>; 1]>,
+    pub(crate) topics: SmallVec<[Arc<Topic>; 2]>,
     segments: Garbage<Entry>,
     changes: SmallVec<[Change; 1]>,
     armed: Vec<Armed>,
     posts: SmallVec<[Arc<Post>; 1]>,
-    wake: Option<Wake>,
+    /// The last is what the reader left last; those before it have had their turn.
+    wakes: SmallVec<[Wake; 1]>,
 }
 
 impl Trash {
     /// Leaves a change in a mailbox.
     pub(crate) fn tell(&mut self, post: &Post, change: Change, pile: &Pile) {
         match post.push(change, |changes, held| fold(changes, held, pile, post.id(), self)) {
-            Ok(wake) => self.wake = self.wake.take().or(wake),
+            Ok(wake) => self.wakes.extend(wake),
             Err(change) => self.changes.push(change),
         }
     }
@@ -427,7 +439,7 @@ impl Trash {
 
 impl Drop for Trash {
     fn drop(&mut self) {
-        if let Some(wake) = self.wake.take() {
+        if let Some(wake) = self.wakes.pop() {
             wake.wake();
         }
     }

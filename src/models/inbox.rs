@@ -49,7 +49,10 @@ fn nothing_is_left_under_a_clean_flag() {
             }),
             thread::spawn({
                 let post = Arc::clone(&post);
-                move || post.fire(7)
+                move || {
+                    post.mark(7);
+                    post.wake()
+                }
             }),
         ];
         let (mut changes, mut ready) = (Vec::new(), Vec::new());
@@ -75,7 +78,10 @@ fn an_abandoned_mailbox_keeps_nothing() {
         let other = thread::spawn({
             let post = Arc::clone(&post);
             move || {
-                post.fire(7);
+                {
+                    post.mark(7);
+                    post.wake()
+                };
                 push(&post, 1)
             }
         });
@@ -103,7 +109,10 @@ fn one_wake_for_each_that_was_left() {
             }),
             thread::spawn({
                 let post = Arc::clone(&post);
-                move || post.fire(7)
+                move || {
+                    post.mark(7);
+                    post.wake()
+                }
             }),
         ];
         let is_asleep = post.sleep(Alarm::wake(&alarm));

@@ -52,6 +52,61 @@ fn a_join_is_known_before_what_follows_it() {
 }
 
 #[test]
+fn a_join_under_way_keeps_the_order() {
+    let outcomes = explore("join against publish in two rooms and a drain", 200, || {
+        let scene = Scene::new();
+        let (old, new) = (Scene::room(1), Scene::room(2));
+        let mut member = Member::of(&scene, &[&old]);
+        let joiner = thread::spawn({
+            let (scene, new, post) = (StdArc::clone(&scene), Arc::clone(&new), Arc::clone(&member.post));
+            move || scene.join(&new, &post)
+        });
+        let publisher = thread::spawn(move || {
+            let is_member = scene.publish(&new, 1).is_some();
+            scene.publish(&old, 2);
+            is_member
+        });
+        let first = member.numbers();
+        joiner.join().unwrap();
+        let expected: &[u64] = if publisher.join().unwrap() { &[1, 2] } else { &[2] };
+        assert_eq!(member.numbers(), expected);
+        (first.len(), expected.len())
+    });
+    assert_eq!(outcomes, all([(0, 1), (1, 1), (0, 2), (1, 2), (2, 2)]));
+}
+
+#[test]
+fn a_leaver_gets_nothing_from_the_leave_on() {
+    let outcomes = explore("leave against publish to the others", 500, || {
+        let scene = Scene::new();
+        let room = Scene::room(1);
+        let witness = Member::of(&scene, &[&room]);
+        let mut member = Member::new(&scene, 2);
+        let since = scene.join(&room, &member.post);
+        assert_eq!(since, 2);
+        let publisher = thread::spawn({
+            let (scene, room) = (StdArc::clone(&scene), Arc::clone(&room));
+            move || [1, 2].map(|number| scene.publish(&room, number).unwrap())
+        });
+        let leaver = thread::spawn({
+            let (scene, post) = (StdArc::clone(&scene), Arc::clone(&member.post));
+            move || scene.leave(&room, &post, since)
+        });
+        member.drain();
+        let published = publisher.join().unwrap();
+        leaver.join().unwrap();
+        // The leave has the one sequence of 3, 4 and 5 that no message has.
+        let until = (3..).find(|at| !published.contains(at)).unwrap();
+        let before: Vec<_> =
+            (1..).zip(published).filter(|(_, at)| *at < until).map(|(number, _)| number).collect();
+        assert_eq!(member.numbers(), before);
+        drop(witness);
+        before.len()
+    });
+    assert_eq!(outcomes, all([0, 1, 2]));
+}
+
+#[test]
 fn a_leaver_gets_all_up_to_the_leave() {
     let outcomes = explore("leave against publish and drain", 1000, || {
         let scene = Scene::new();

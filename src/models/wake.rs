@@ -147,7 +147,7 @@ fn the_newest_waker_is_the_one_that_is_woken() {
             move || {
                 let room = Scene::room(1);
                 let mut trash = Trash::default();
-                crate::topic::Topic::join(&room, &scene.order, &post, 100, &mut trash);
+                crate::topic::Topic::join(&room, &scene.order, &post, &Pile::ANY, &mut trash);
                 let at = scene.order.next();
                 trash.tell(&post, Change::Closed { at, reason: DisconnectReason::Server }, &Pile::ANY);
             }
