@@ -144,13 +144,15 @@ impl Room {
     /// If the event name is refused or the namespace is removed.
     pub fn emit(&self, event: impl IntoEvent, payload: impl Into<Payload>) -> Result<Emitted, EmitError> {
         let namespace = self.namespace_core();
-        let event = event.resolve(&namespace.engine.events)?;
-        let payload = payload.into();
-        let entry = match event {
-            EventId::Listed(event) => Entry::All { payload, event, sender: None },
-            named @ EventId::Unlisted(_) => {
-                aimed(&Target::new(), audience(&[self.topic()], None, false), named, payload)
-            }
+        let events = &namespace.engine.events;
+        let entry = match event.number(events) {
+            Some(event) => Entry::All { payload: payload.into(), event, sender: None },
+            None => match event.resolve(events)? {
+                EventId::Listed(event) => Entry::All { payload: payload.into(), event, sender: None },
+                named @ EventId::Unlisted(_) => {
+                    aimed(&Target::new(), audience(&[self.topic()], None, false), named, payload.into())
+                }
+            },
         };
         let emitted = publish(namespace, self.topic(), entry);
         if emitted.sequence.is_none() && namespace.is_closed() {
@@ -342,6 +344,15 @@ fn aimed(target: &Target, audience: Audience, event: EventId, payload: Payload) 
 
 #[inline]
 fn publish(namespace: &NamespaceCore, topic: &Topic, entry: Entry) -> Emitted {
+    match topic.try_publish(entry, &namespace.order) {
+        Ok(published) => Some(published).into(),
+        Err(entry) => publish_slowly(namespace, topic, entry),
+    }
+}
+
+/// What is rare: a segment ends, a limit is reached, somebody sleeps, nobody is there.
+#[inline(never)]
+fn publish_slowly(namespace: &NamespaceCore, topic: &Topic, entry: Entry) -> Emitted {
     let mut victims = Victims::new();
     let published = topic.publish(entry, &namespace.order, &mut victims);
     disconnect_all(namespace, &victims);

@@ -76,6 +76,14 @@ pub(crate) mod sealed {
     pub trait Resolve {
         #[doc(hidden)]
         fn resolve(self, table: &EventTable) -> Result<EventId, EventError>;
+
+        /// The number in this table, as far as it is known without looking. Apart from `resolve`, as its
+        /// result is too large for the hot path.
+        #[doc(hidden)]
+        #[inline]
+        fn number(&self, _table: &EventTable) -> Option<u32> {
+            None
+        }
     }
 }
 
@@ -92,12 +100,13 @@ impl sealed::Resolve for &String {
 }
 
 impl sealed::Resolve for &Event {
-    #[inline]
     fn resolve(self, table: &EventTable) -> Result<EventId, EventError> {
-        if self.table == table.number && self.index != UNLISTED {
-            return Ok(EventId::Listed(self.index));
-        }
-        table.id(&self.name)
+        self.number(table).map_or_else(|| table.id(&self.name), |number| Ok(EventId::Listed(number)))
+    }
+
+    #[inline]
+    fn number(&self, table: &EventTable) -> Option<u32> {
+        (self.table == table.number && self.index != UNLISTED).then_some(self.index)
     }
 }
 

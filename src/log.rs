@@ -103,10 +103,27 @@ impl<T> Log<T> {
         if self.tail.is_full() || self.tail_is_heavy(bytes) {
             self.rotate(trash);
         }
+        self.append_fitting(sequence, item, bytes);
+        self.is_over()
+    }
+
+    /// Whether an item that weighs `bytes` goes into the tail as it is, and leaves the head within the
+    /// limit.
+    #[inline]
+    pub(crate) fn fits(&self, bytes: u64) -> bool {
+        !self.tail.is_full()
+            && bytes <= self.limits.backlog.bytes
+            && !self.tail_is_heavy(bytes)
+            && self.taken.messages + 1 < self.overflow.messages
+            && self.taken.bytes.saturating_add(bytes) < self.overflow.bytes
+    }
+
+    /// Appends an item that [fits](Self::fits).
+    #[inline]
+    pub(crate) fn append_fitting(&mut self, sequence: u64, item: T, bytes: u64) {
         self.tail.push(sequence, item);
         self.taken.messages += 1;
         self.taken.bytes = self.taken.bytes.saturating_add(bytes);
-        self.is_over()
     }
 
     /// How many messages it has taken in.

@@ -21,13 +21,16 @@ use crate::segment::Position;
 use crate::slab::SocketId;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 
+/// The order of the fields is kept: what every drain touches comes first, in one cache line, and not
+/// around the post. With many sockets that line is most of what a drain costs.
+#[repr(C)]
 pub(crate) struct Mailbox<C> {
-    id: SocketId,
-    /// Whether the post holds changes or ready rooms.
-    is_dirty: AtomicBool,
     /// All that was addressed to the socket below this sequence has been read, but for emits that were
     /// under way at that moment.
     progress: AtomicU64,
+    /// Whether the post holds changes or ready rooms.
+    is_dirty: AtomicBool,
+    id: SocketId,
     post: Mutex<Post<C>>,
 }
 

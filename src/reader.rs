@@ -169,23 +169,72 @@ impl Reader {
         mut f: impl FnMut(Delivery<'_>),
     ) -> usize {
         let mut count = 0;
-        let mut is_last = !self.in_pass;
-        loop {
-            if is_last && !self.begin(order) {
-                return count;
-            }
+        if self.in_pass {
             count += self.run::<false>(events, &mut f);
-            if std::mem::replace(&mut is_last, true) {
-                return count;
+        }
+        // The order of these two matters, see `topic.rs`: whatever a message below the horizon depends
+        // on is in the mailbox by now.
+        self.horizon = order.horizon();
+        let is_dirty = self.post.is_dirty();
+        if !is_dirty && self.skim(events, &mut f, &mut count) {
+            return count;
+        }
+        if self.begin(is_dirty) {
+            count += self.run::<false>(events, &mut f);
+        }
+        count
+    }
+
+    /// Reads the pass, if no more than one membership has something to read and nothing has happened to
+    /// any: the common case, which needs no merging. Returns whether that was all; if not, a pass with this
+    /// horizon goes on from there.
+    #[inline(always)]
+    fn skim(&mut self, events: &EventTable, f: &mut impl FnMut(Delivery<'_>), count: &mut usize) -> bool {
+        if self.rare.is_some() || self.left > 0 {
+            return false;
+        }
+        let mut active = None;
+        for (place, membership) in self.memberships.places_and_values() {
+            match membership.cursor.peek() {
+                _ if membership.is_armed => {}
+                Peek::Empty => {}
+                Peek::Item(_) if active.is_none() && membership.rare.is_none() => active = Some(place),
+                Peek::Item(_) | Peek::End => return false,
             }
         }
+        while let Some(place) = active {
+            let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { return false };
+            let (me, room) = (self.me, &*membership.room);
+            let (mut skipped, from) = (0, membership.cursor.index());
+            let last = membership.cursor.walk(self.horizon, |sequence, entry| {
+                if is_for(entry, sequence, me, room, &others) {
+                    f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
+                } else {
+                    skipped += 1;
+                }
+                ControlFlow::Continue(())
+            });
+            *count += (membership.cursor.index() - from) as usize - skipped;
+            if membership.cursor.peek() != Peek::End {
+                break;
+            }
+            self.read = last.map_or(self.read, |last| last + 1);
+            match membership.cursor.segment().next() {
+                Next::Open => break,
+                Next::Segment(next) => self.enter(place, next),
+                Next::Cut => return false,
+            }
+        }
+        self.read = self.horizon;
+        self.post.set_progress(self.horizon);
+        true
     }
 
     /// Moves on to the next delivery, if there is one: then [`current`](Self::current) returns it.
     pub(crate) fn advance(&mut self, order: &Order, events: &EventTable) -> bool {
         self.last = None;
         self.in_pass && self.run::<true>(events, |_| {}) > 0
-            || self.begin(order) && self.run::<true>(events, |_| {}) > 0
+            || self.begin_now(order) && self.run::<true>(events, |_| {}) > 0
     }
 
     /// The delivery that [`advance`](Self::advance) moved on to.
@@ -241,12 +290,17 @@ impl Reader {
         membership.is_armed
     }
 
-    /// Begins a pass, and tells whether there is anything in it.
-    fn begin(&mut self, order: &Order) -> bool {
-        // The order of these two matters, see `topic.rs`: whatever a message below the horizon depends
-        // on is in the mailbox by now.
+    /// Begins a pass up to what is published now, and tells whether there is anything in it.
+    fn begin_now(&mut self, order: &Order) -> bool {
+        // In this order, as in `drain`.
         self.horizon = order.horizon();
-        if self.post.is_dirty() {
+        let is_dirty = self.post.is_dirty();
+        self.begin(is_dirty)
+    }
+
+    /// Begins a pass, and tells whether there is anything in it. The horizon was loaded before `is_dirty`.
+    fn begin(&mut self, is_dirty: bool) -> bool {
+        if is_dirty {
             self.take_changes();
         }
         if self.closed().is_some() {

@@ -364,35 +364,38 @@ impl<T> Cursor<T> {
     /// An item counts as stepped over before `f` is called with it: also if `f` panics.
     #[inline(always)]
     pub(crate) fn walk(&mut self, bound: u64, mut f: impl FnMut(u64, &T) -> ControlFlow<()>) -> Option<u64> {
-        /// Writes the index back once, however the loop ends, so that it can stay in a register.
-        struct Walk<'a> {
-            index: u32,
-            home: &'a mut u32,
+        /// Writes the index back once, however the loop ends: the loop itself counts nothing.
+        struct Walk<'a, T> {
+            slots: std::slice::Iter<'a, Slot<T>>,
+            end: u32,
+            index: &'a mut u32,
         }
-        impl Drop for Walk<'_> {
+        impl<T> Drop for Walk<'_, T> {
+            #[inline(always)]
             fn drop(&mut self) {
-                *self.home = self.index;
+                *self.index = self.end - self.slots.len() as u32;
             }
         }
 
-        let end = self.end_below(bound);
-        // SAFETY: `index <= end <= capacity`, and the block lives as long as the reference in `segment`.
+        let (from, end) = (self.index, self.end_below(bound));
+        // SAFETY: `from <= end <= capacity`, and the block lives as long as the reference in `segment`.
         let slots = unsafe {
-            let first = slots(self.segment.header).add(self.index as usize);
-            std::slice::from_raw_parts(first, (end - self.index) as usize)
+            let first = slots(self.segment.header).add(from as usize);
+            std::slice::from_raw_parts(first, (end - from) as usize)
         };
-        let mut walk = Walk { index: self.index, home: &mut self.index };
-        let mut last = None;
-        for slot in slots {
-            walk.index += 1;
+        let mut walk = Walk { slots: slots.iter(), end, index: &mut self.index };
+        // By reference: the guard sees the slot as passed before `f` is called.
+        for slot in walk.slots.by_ref() {
             // SAFETY: published, as `end_below` has seen with `Acquire`.
             let (sequence, item) = unsafe { slot.settled() };
-            last = Some(sequence);
             if f(sequence, item).is_break() {
                 break;
             }
         }
-        last
+        drop(walk);
+        let last = slots[..(self.index - from) as usize].last()?;
+        // SAFETY: as above.
+        Some(unsafe { last.settled() }.0)
     }
 
     /// The index after the last published item whose sequence is below `bound`, as seen with `Acquire`.
@@ -425,6 +428,12 @@ impl<T> Cursor<T> {
             }
         }
         end
+    }
+
+    /// How many slots of this segment it has passed.
+    #[inline(always)]
+    pub(crate) fn index(&self) -> u32 {
+        self.index
     }
 
     /// How many messages its log had taken in before the one that this cursor is at.

@@ -139,7 +139,7 @@ fn read_and_missed_add_up() {
         publisher.join().unwrap();
         follower.read_on();
         assert_eq!((follower.read + follower.missed, follower.at), (4, 4));
-        let log = log.lock();
+        let mut log = log.lock();
         assert!(!log.has_parked(), "it has resumed");
         follower.missed
     });
@@ -223,7 +223,7 @@ fn a_cursor_dropped_while_it_is_cut_off_counts_no_more() {
         append(&log, 1);
         reader.join().unwrap();
         append(&log, 1);
-        let log = log.lock();
+        let mut log = log.lock();
         assert!(!log.has_parked());
         assert_eq!(log.messages(), 3);
     });

@@ -62,7 +62,7 @@ fn a_room_that_fired_is_read_before_what_follows() {
         let (a, b) = (Scene::room(1), Scene::room(2));
         let mut member = Member::of(&scene, &[&a, &b]);
         let alarm = Alarm::new();
-        assert!(member.reader.sleep(Alarm::wake(&alarm)));
+        assert!(member.sleep(&alarm));
         let publisher = thread::spawn(move || {
             scene.publish(&a, 1);
             scene.publish(&b, 2);
@@ -74,6 +74,35 @@ fn a_room_that_fired_is_read_before_what_follows() {
         first.len()
     });
     assert_eq!(outcomes, all([0, 1, 2]));
+}
+
+#[test]
+fn a_room_that_is_about_to_fire_is_read_too() {
+    // One publisher has taken the armed off the list, and another one has overtaken it.
+    let outcomes = explore("order over an armed room and two publishers", 200, || {
+        let scene = Scene::new();
+        let (a, b) = (Scene::room(1), Scene::room(2));
+        let mut member = Member::of(&scene, &[&a, &b]);
+        let alarm = Alarm::new();
+        assert!(member.sleep(&alarm));
+        let other = thread::spawn({
+            let (scene, a) = (StdArc::clone(&scene), Arc::clone(&a));
+            move || _ = scene.publish(&a, 9)
+        });
+        let publisher = thread::spawn(move || {
+            scene.publish(&a, 1);
+            scene.publish(&b, 2);
+        });
+        let first = member.numbers();
+        other.join().unwrap();
+        publisher.join().unwrap();
+        let mut numbers = member.numbers();
+        numbers.retain(|number| *number != 9);
+        assert_eq!(numbers, [1, 2]);
+        assert_eq!((member.got.len(), alarm.rung()), (3, 1));
+        first.len()
+    });
+    assert!(outcomes.is_superset(&all([0, 1, 2])), "{outcomes:?}");
 }
 
 #[test]

@@ -10,11 +10,11 @@ use crate::event::EventTable;
 use crate::mailbox::Wake;
 use crate::order::Order;
 use crate::payload::Payload;
-use crate::reader::Reader;
+use crate::reader::{Reader, Sleep};
 use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
 use crate::sync::Arc;
-use crate::topic::{Change, Kind, Pile, Post, Publishing, Topic, Trash, Victims};
+use crate::topic::{Change, Kind, Pile, Post, Topic, Trash, Victims};
 
 /// A namespace without the parts that are not modelled: its order, and what an emit does with it.
 pub(super) struct Scene {
@@ -85,7 +85,7 @@ impl Scene {
     pub(super) fn publish_all(&self, rooms: &[&Topic], number: u64) {
         let entry = Entry::Aimed { payload: payload(number), event: 0, audience: Arc::new(audience(rooms)) };
         let mut victims = Victims::new();
-        Topic::publish_all(rooms, &entry, &self.publishing(), &mut victims);
+        Topic::publish_all(rooms, &entry, &self.order, &mut victims);
         assert!(victims.is_empty());
     }
 
@@ -93,19 +93,15 @@ impl Scene {
     pub(super) fn publish_and_find(&self, room: &Topic, number: u64) -> usize {
         let mut victims = Victims::new();
         let entry = Entry::All { payload: payload(number), event: 0, sender: None };
-        assert!(room.publish(entry, &self.publishing(), &mut victims).is_some());
+        assert!(room.publish(entry, &self.order, &mut victims).is_some());
         victims.len()
     }
 
     fn publish_entry(&self, room: &Topic, entry: Entry) -> Option<u64> {
         let mut victims = Victims::new();
-        let published = room.publish(entry, &self.publishing(), &mut victims);
+        let published = room.publish(entry, &self.order, &mut victims);
         assert!(victims.is_empty());
         published.map(|published| published.sequence)
-    }
-
-    fn publishing(&self) -> Publishing<'_> {
-        Publishing { order: &self.order, is_behind: &|_, _| true }
     }
 }
 
@@ -179,11 +175,16 @@ impl Member {
             if done(self) {
                 return slept;
             }
-            if self.reader.sleep(Alarm::wake(alarm)) {
+            if self.sleep(alarm) {
                 slept += 1;
                 alarm.bell.wait();
             }
         }
+    }
+
+    /// Leaves word to be woken, and tells whether there was nothing to read.
+    pub(super) fn sleep(&mut self, alarm: &std::sync::Arc<Alarm>) -> bool {
+        self.reader.sleep(Alarm::wake(alarm)) == Sleep::Asleep
     }
 }
 

@@ -42,7 +42,7 @@ fn two_rooms_wake_a_sleeper_once() {
             let scene = StdArc::clone(&scene);
             thread::spawn(move || scene.publish(&room, room.id()))
         });
-        let is_asleep = member.reader.sleep(Alarm::wake(&alarm));
+        let is_asleep = member.sleep(&alarm);
         for publisher in publishers {
             publisher.join().unwrap();
         }
@@ -140,7 +140,7 @@ fn the_newest_waker_is_the_one_that_is_woken() {
         let scene = Scene::new();
         let mut member = Member::new(&scene, 1);
         let (first, second) = (Alarm::new(), Alarm::new());
-        assert!(member.reader.sleep(Alarm::wake(&first)));
+        assert!(member.sleep(&first));
         let post = Arc::clone(&member.post);
         let closer = thread::spawn({
             let scene = StdArc::clone(&scene);
@@ -165,10 +165,10 @@ fn who_stops_waiting_misses_nothing() {
         let mut member = Member::of(&scene, &[&room]);
         let alarm = Alarm::new();
         let publisher = thread::spawn(move || scene.publish(&room, 1));
-        let is_asleep = member.reader.sleep(Alarm::wake(&alarm));
+        let is_asleep = member.sleep(&alarm);
         let is_unused = member.post.stay_awake().is_some();
         member.drain();
-        let sleeps_again = member.got.is_empty() && member.reader.sleep(Alarm::wake(&alarm));
+        let sleeps_again = member.got.is_empty() && member.sleep(&alarm);
         publisher.join().unwrap();
         assert!(!sleeps_again || alarm.rung() >= 1);
         assert_eq!(member.numbers(), [1]);
