@@ -51,3 +51,7 @@ pub use crate::room::Room;
 pub use crate::slab::SocketId;
 pub use crate::socket::Socket;
 pub use crate::target::{IntoRooms, IntoTargets, Target};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

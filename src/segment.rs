@@ -580,3 +580,6 @@ unsafe fn slots<T>(header: NonNull<Header<T>>) -> *mut Slot<T> {
     // SAFETY: the same offset that `layout` gives, inside the block.
     unsafe { header.as_ptr().cast::<u8>().add(offset).cast() }
 }
+
+#[cfg(all(test, not(roomcast_loom)))]
+mod tests;

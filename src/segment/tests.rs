@@ -1,0 +1,72 @@
+use super::*;
+
+/// Published sequences and items, from a cursor on, over as many segments as there are.
+fn read(mut cursor: Cursor<u32>) -> Vec<(u64, u32)> {
+    let mut seen = Vec::new();
+    loop {
+        cursor.walk(u64::MAX - 1, |sequence, &item| {
+            seen.push((sequence, item));
+            ControlFlow::Continue(())
+        });
+        match (cursor.peek(), cursor.segment().next()) {
+            (Peek::End, Next::Segment(next)) => drop(cursor.enter(next)),
+            _ => return seen,
+        }
+    }
+}
+
+#[test]
+fn a_cursor_finds_the_end_of_what_it_may_read() {
+    for capacity in 1..=40 {
+        for len in 0..=capacity {
+            let mut writer = SegmentWriter::new(capacity, Position::default());
+            (0..len).for_each(|item| writer.push(u64::from(item) * 2 + 10, item));
+            for from in 0..=len {
+                for bound in 9..=2 * u64::from(len) + 11 {
+                    let cursor = writer.segment().cursor(from);
+                    let expected = (from..len).take_while(|item| u64::from(*item) * 2 + 10 < bound);
+                    assert_eq!(cursor.end_below(bound), from + expected.count() as u32);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_closes_early_ends_where_it_was_closed() {
+    let mut writer = SegmentWriter::new(8, Position::default());
+    let start = writer.segment().cursor(0);
+    writer.push(1, 10);
+    writer.rotate(1, Position { messages: 1, bytes: 0 });
+    writer.push(3, 30);
+    writer.rotate(4, Position { messages: 2, bytes: 0 });
+    writer.push(4, 40);
+    assert_eq!(read(start), [(1, 10), (3, 30), (4, 40)]);
+}
+
+#[test]
+fn a_panic_in_a_walk_counts_the_item_as_passed() {
+    let mut writer = SegmentWriter::new(4, Position::default());
+    (1..=4).for_each(|item| writer.push(u64::from(item), item));
+    let mut cursor = writer.segment().cursor(0);
+    let walk = std::panic::AssertUnwindSafe(|| {
+        cursor.walk(9, |_, &item| if item == 2 { panic!("at 2") } else { ControlFlow::Continue(()) })
+    });
+    assert!(std::panic::catch_unwind(walk).is_err());
+    assert_eq!(read(cursor), [(3, 3), (4, 4)]);
+}
+
+#[test]
+fn a_chain_of_a_million_segments_drops_without_recursion() {
+    let drop_it = || {
+        let mut writer = SegmentWriter::new(1, Position::default());
+        let start = writer.segment().clone();
+        for item in 1..=1_000_000_u32 {
+            writer.push(u64::from(item), item);
+            writer.rotate(1, Position { messages: u64::from(item), bytes: 0 });
+        }
+        drop(writer);
+        drop(start);
+    };
+    std::thread::Builder::new().stack_size(64 << 10).spawn(drop_it).unwrap().join().unwrap();
+}
