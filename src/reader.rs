@@ -21,7 +21,11 @@
 //! that a pass found idle, so that a pass costs as much as there are active rooms.
 
 use crate::delivery::{Delivery, Gap, GapReason, Item};
+mod membership;
+
 use std::ops::ControlFlow;
+
+use self::membership::{FOREVER, Membership, is_for, was_member};
 
 use crate::entry::Entry;
 use crate::event::EventTable;
@@ -29,11 +33,11 @@ use crate::mailbox::Wake;
 use crate::merge::Heads;
 use crate::order::Order;
 use crate::reason::DisconnectReason;
-use crate::roll::{Others, Roll};
-use crate::segment::{Cursor, Next, Peek, SegmentRef};
+use crate::roll::Roll;
+use crate::segment::{Next, Peek, SegmentRef};
 use crate::slab::SocketId;
 use crate::sync::Arc;
-use crate::topic::{Change, Post, Topic};
+use crate::topic::{Change, Post};
 
 /// With more memberships than this, idle ones are armed.
 const MANY: usize = if cfg!(roomcast_loom) { 3 } else { 32 };
@@ -73,52 +77,6 @@ struct RareState {
     closed: Option<DisconnectReason>,
 }
 
-#[derive(Debug)]
-struct Membership {
-    room: Arc<Topic>,
-    cursor: Cursor<Entry>,
-    is_armed: bool,
-    /// What few memberships have.
-    rare: Option<Box<Rare>>,
-}
-
-#[derive(Debug)]
-struct Rare {
-    /// It is over: what is at or above this sequence is not for the socket, and nor is what is at or
-    /// above this message number of the log.
-    until: u64,
-    messages: u64,
-    /// Lost before the message that the cursor is at.
-    gap: Option<Gap>,
-}
-
-impl Membership {
-    /// Lets go of it, and of what the room has kept for it alone.
-    fn release(self) {
-        let Self { room, cursor, .. } = self;
-        drop(cursor);
-        room.trim();
-    }
-
-    /// The sequence from which on nothing is for the socket.
-    #[inline]
-    fn until(&self) -> u64 {
-        self.rare.as_ref().map_or(FOREVER, |rare| rare.until)
-    }
-
-    fn gap(&self) -> Option<Gap> {
-        self.rare.as_ref()?.gap
-    }
-
-    fn take_gap(&mut self) -> Option<Gap> {
-        self.rare.as_mut()?.gap.take()
-    }
-
-    fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_with(|| Box::new(Rare { until: FOREVER, messages: FOREVER, gap: None }))
-    }
-}
-
 /// What came of trying to sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sleep {
@@ -128,9 +86,6 @@ pub(crate) enum Sleep {
     /// There is something to read, and the wake that was left has been used already.
     Woken,
 }
-
-/// Above all sequences and message numbers.
-const FOREVER: u64 = u64::MAX - 1;
 
 #[derive(Clone, Copy, Debug)]
 enum Last {
@@ -652,38 +607,4 @@ impl Reader {
             self.rare().gap = Some(Gap { missed, exact, reason: GapReason::Memberships });
         }
     }
-}
-
-/// Whether a message that a member of `room` met is for it.
-#[inline(always)]
-fn is_for(entry: &Entry, sequence: u64, me: SocketId, room: &Topic, others: &Others<'_, Membership>) -> bool {
-    match entry {
-        Entry::All { .. } => true,
-        Entry::NotSender { sender, .. } => *sender != me,
-        // Apart, so that the two forms of every day are two comparisons and not a jump table.
-        other => is_for_some(other, sequence, me, room, others),
-    }
-}
-
-#[inline(never)]
-fn is_for_some(
-    entry: &Entry,
-    sequence: u64,
-    me: SocketId,
-    room: &Topic,
-    others: &Others<'_, Membership>,
-) -> bool {
-    match entry {
-        Entry::Aimed { audience, .. } => {
-            audience.is_for(me, room.id(), |id| was_member(others, id, sequence))
-        }
-        short => !short.excludes(me),
-    }
-}
-
-/// Whether one of these memberships was in that room at that sequence.
-fn was_member(memberships: &Others<'_, Membership>, room: u64, sequence: u64) -> bool {
-    memberships.iter().any(|(since, membership)| {
-        membership.room.id() == room && (since..membership.until()).contains(&sequence)
-    })
 }
