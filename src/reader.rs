@@ -94,6 +94,13 @@ enum Last {
     Gap(Option<u32>),
 }
 
+/// Adds one. Apart, as the optimiser would otherwise join this addition with one that `f` makes, and keep
+/// the sum of both in memory: that doubled the time per delivery.
+#[inline(never)]
+fn count_skipped(skipped: &mut usize) {
+    *skipped += 1;
+}
+
 impl Reader {
     pub(crate) fn new(post: Arc<Post>) -> Self {
         Self {
@@ -165,7 +172,7 @@ impl Reader {
                 if is_for(entry, sequence, me, room, &others) {
                     f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
                 } else {
-                    skipped += 1;
+                    count_skipped(&mut skipped);
                 }
                 ControlFlow::Continue(())
             });
@@ -362,7 +369,7 @@ impl Reader {
             let from = membership.cursor.messages();
             let last = membership.cursor.walk(bound, |sequence, entry| {
                 if !is_for(entry, sequence, me, room, &others) {
-                    skipped += 1;
+                    count_skipped(&mut skipped);
                 } else if ONE {
                     is_found = true;
                     return ControlFlow::Break(());
