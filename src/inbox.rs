@@ -94,9 +94,9 @@ impl Inbox {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn drain(&mut self, deliver: impl FnMut(Delivery<'_>)) -> usize {
-        let watch = WatchAfter(self); // also if `deliver` panics
-        let namespace = &*watch.0.namespace;
-        watch.0.reader.drain(&namespace.order, &namespace.engine.events, deliver)
+        let after = AfterDrain(self);
+        let namespace = &*after.0.namespace;
+        after.0.reader.drain(&namespace.order, &namespace.engine.events, deliver)
     }
 
     /// Returns the next delivery, if there is one now.
@@ -215,7 +215,17 @@ impl Inbox {
 
     fn advance(&mut self) -> bool {
         let namespace = &*self.namespace;
-        self.reader.advance(&namespace.order, &namespace.engine.events)
+        let is_delivery = self.reader.advance(&namespace.order, &namespace.engine.events);
+        self.give_up_if_overrun();
+        is_delivery
+    }
+
+    /// Disconnects the socket, if it has missed messages where that is the policy.
+    #[inline]
+    fn give_up_if_overrun(&mut self) {
+        if self.reader.take_overrun() {
+            self.socket.disconnect(DisconnectReason::Backlog);
+        }
     }
 
     fn current(&self) -> Option<Delivery<'_>> {
@@ -267,11 +277,12 @@ impl Inbox {
     }
 }
 
-/// Makes ready for the next wake-up when it goes.
-struct WatchAfter<'a>(&'a mut Inbox);
+/// Does what is due after a drain when it goes, a drain that panicked included.
+struct AfterDrain<'a>(&'a mut Inbox);
 
-impl Drop for WatchAfter<'_> {
+impl Drop for AfterDrain<'_> {
     fn drop(&mut self) {
+        self.0.give_up_if_overrun();
         self.0.watch();
     }
 }

@@ -20,6 +20,7 @@
 //! publishing to it costs nothing, as long as it has few rooms; with more than [`MANY`] it arms those
 //! that a pass found idle, so that a pass costs as much as there are active rooms.
 
+use crate::config::Overflow;
 use crate::delivery::{Delivery, Gap, GapReason, Item};
 mod membership;
 
@@ -75,6 +76,8 @@ struct RareState {
     last_gap: Option<(Gap, u64)>,
     closing: Option<(u64, DisconnectReason)>,
     closed: Option<DisconnectReason>,
+    /// Messages were missed in a room that is to disconnect those who miss any.
+    is_overrun: bool,
 }
 
 /// What came of trying to sleep.
@@ -121,6 +124,12 @@ impl Reader {
     /// Why the socket is closed, once everything that was published before is read.
     pub(crate) fn closed(&self) -> Option<&DisconnectReason> {
         self.rare.as_ref()?.closed.as_ref()
+    }
+
+    /// Whether the socket is to be disconnected for its backlog. Tells once.
+    #[inline]
+    pub(crate) fn take_overrun(&mut self) -> bool {
+        self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.is_overrun))
     }
 
     /// Hands all that was published before this call to `f`, and returns how often it was called.
@@ -463,7 +472,7 @@ impl Reader {
         let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { return };
         let room = Arc::clone(&membership.room);
         let end = membership.rare.as_ref().map_or(FOREVER, |rare| rare.messages);
-        let (lost, account) = room.resume(&mut membership.cursor, me, end);
+        let (lost, account, overflow) = room.resume(&mut membership.cursor, me, end);
         let not_mine = account.aimed.iter().filter(|aimed| {
             !aimed.audience.is_for(me, room.id(), |id| was_member(&others, id, aimed.sequence))
         });
@@ -482,6 +491,9 @@ impl Reader {
                 exact: exact && before.is_none_or(|gap| gap.exact),
                 reason: GapReason::Backlog,
             });
+            if overflow == Overflow::Disconnect {
+                self.rare().is_overrun = true;
+            }
         }
     }
 

@@ -290,19 +290,17 @@ impl Topic {
         debug_assert!(rooms.is_sorted_by(|a, b| a.id < b.id));
         let mut trash = Garbage::new();
         let bytes = entry.payload().len() as u64;
-        let mut locked: SmallVec<[(&Self, MutexGuard<'_, Inner>); MANY]> = SmallVec::new();
-        for room in rooms {
-            let inner = room.inner.lock();
-            if !inner.members.is_empty() {
-                locked.push((room, inner));
-            }
-        }
-        if locked.is_empty() {
+        // Rooms without members stay locked too: who joins one is a member from a later sequence on, and
+        // does not wait for a copy there that is not.
+        let mut locked: SmallVec<[(&Self, MutexGuard<'_, Inner>); MANY]> =
+            rooms.iter().map(|room| (*room, room.inner.lock())).collect();
+        if locked.iter().all(|(_, inner)| inner.members.is_empty()) {
             return None;
         }
         let sequence = order.next();
-        let mut published = Published { sequence, members: 0, rooms: locked.len() };
-        for (_, inner) in &mut locked {
+        let mut published = Published { sequence, members: 0, rooms: 0 };
+        for (_, inner) in locked.iter_mut().filter(|(_, inner)| !inner.members.is_empty()) {
+            published.rooms += 1;
             published.members += inner.members.len();
             if inner.log.append(sequence, entry.clone(), bytes, &mut trash) {
                 inner.shed(victims, &mut trash);
@@ -331,9 +329,14 @@ impl Topic {
         self.inner.try_lock().is_some_and(|mut inner| inner.arm(post, since, cursor))
     }
 
-    /// Moves a parked cursor on to what is left, and tells what the socket has lost: which messages by
-    /// number, none at or above `end`, and what is known of them.
-    pub(crate) fn resume(&self, cursor: &mut Cursor<Entry>, socket: SocketId, end: u64) -> (u64, Account) {
+    /// Moves a parked cursor on to what is left, and tells how many messages it has missed, none at or
+    /// above number `end`, what is known of them, and what is to become of a socket that missed any.
+    pub(crate) fn resume(
+        &self,
+        cursor: &mut Cursor<Entry>,
+        socket: SocketId,
+        end: u64,
+    ) -> (u64, Account, Overflow) {
         let mut trash = Garbage::new();
         let inner = self.inner.lock();
         let missed = inner.log.resume(cursor, &mut trash);
@@ -342,10 +345,11 @@ impl Topic {
         if let Some(ledger) = &inner.ledger {
             account = ledger.account(socket, missed.from, to);
         }
+        let overflow = inner.overflow;
         drop(inner);
         drop(trash); // the segment that it was parked in: perhaps the last one
         self.trim();
-        (to.saturating_sub(missed.from), account)
+        (to.saturating_sub(missed.from), account, overflow)
     }
 
     /// Lets go of what nobody is going to read, unless somebody is at work here who will do it.
@@ -419,6 +423,10 @@ impl Inner {
 
     /// Members that would lose a message of the head that is addressed to them. Whether one depends on
     /// memberships is not looked into: it counts.
+    ///
+    /// A message that was being published while its reader looked may be below the reader's progress,
+    /// unread. Then this misses the reader, which finds out itself when it resumes, or is found with the
+    /// next segment.
     fn find_victims(&self, victims: &mut Victims) {
         let head = self.log.head();
         let Some((last, _)) = head.iter().last() else { return };

@@ -73,7 +73,7 @@ fn a_dropped_inbox_leaves_nothing_behind() {
         let (socket, inbox) = world.connect();
         socket.join(&room).unwrap();
         let publisher = thread::spawn(move || room.emit("m", message(1)).unwrap().members());
-        let joiner = thread::spawn(move || socket.join(&world.room(2).unwrap()).map(|_| world));
+        let joiner = thread::spawn(move || socket.join(world.room(2).unwrap()).map(|_| world));
         drop(inbox);
         let members = publisher.join().unwrap();
         let joined = joiner.join().unwrap();
@@ -99,17 +99,20 @@ fn a_stalled_socket_is_disconnected_and_never_loses_in_silence() {
             }
         });
         let mut numbers = Vec::new();
+        let mut missed = 0;
         let mut read = |inbox: &mut Inbox| {
-            inbox.drain(|delivery| {
-                assert_eq!(delivery.gap(), None, "the policy is to disconnect");
-                numbers.push(delivery.payload().downcast_ref::<Token>().unwrap().number);
+            inbox.drain(|delivery| match delivery.gap() {
+                Some(gap) => missed += gap.missed,
+                None => numbers.push(delivery.payload().downcast_ref::<Token>().unwrap().number),
             });
         };
         read(&mut inbox);
         publisher.join().unwrap();
         read(&mut inbox);
-        assert!([1, 2, 3].starts_with(&numbers), "{numbers:?}");
+        read(&mut inbox); // one that finds out itself that it has missed something closes with the next
         let is_closed = inbox.closed().is_some();
+        assert!(missed == 0 || is_closed, "the policy is to disconnect");
+        assert!([1, 2, 3].starts_with(&numbers) || missed > 0, "{numbers:?}");
         assert!(is_closed || numbers.len() == 3, "{numbers:?}");
         assert_eq!(is_closed, world.socket(socket.id()).is_err());
         is_closed
@@ -142,7 +145,7 @@ fn two_disconnects_are_one() {
     let outcomes = explore("disconnect against disconnect", 5, || {
         let world = world();
         let (socket, mut inbox) = world.connect();
-        socket.join(&world.room(1).unwrap()).unwrap();
+        socket.join(world.room(1).unwrap()).unwrap();
         let other = thread::spawn({
             let socket = socket.clone();
             move || socket.disconnect(DisconnectReason::Client)

@@ -55,10 +55,7 @@ fn nothing_is_left_under_a_clean_flag() {
             }),
             thread::spawn({
                 let post = Arc::clone(&post);
-                move || {
-                    post.mark(7);
-                    post.wake()
-                }
+                move || fire(&post)
             }),
         ];
         let (mut changes, mut ready) = (Vec::new(), Vec::new());
@@ -84,10 +81,7 @@ fn an_abandoned_mailbox_keeps_nothing() {
         let other = thread::spawn({
             let post = Arc::clone(&post);
             move || {
-                {
-                    post.mark(7);
-                    post.wake()
-                };
+                fire(&post);
                 push(&post, 1)
             }
         });
@@ -115,10 +109,7 @@ fn one_wake_for_each_that_was_left() {
             }),
             thread::spawn({
                 let post = Arc::clone(&post);
-                move || {
-                    post.mark(7);
-                    post.wake()
-                }
+                move || fire(&post)
             }),
         ];
         let is_asleep = post.sleep(Alarm::wake(&alarm));

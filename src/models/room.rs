@@ -305,7 +305,9 @@ fn whoever_would_lose_a_message_is_found() {
         member.drain();
         let victims = publisher.join().unwrap();
         member.drain();
-        assert!(victims > 0 || member.got == [1, 2, 3].map(Got::Message), "{:?}", member.got);
+        // One that was missed finds out itself.
+        let is_found = victims > 0 || member.reader.take_overrun();
+        assert!(is_found || member.got == [1, 2, 3].map(Got::Message), "{:?}", member.got);
         victims
     });
     assert!(outcomes.is_superset(&all([0, 1])), "{outcomes:?}");
