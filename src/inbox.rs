@@ -157,6 +157,7 @@ impl Inbox {
                 };
                 if waited == Err(Waited::Timeout) && !self.advance_after_timeout() {
                     self.check_closed()?;
+                    self.watch();
                     return Err(RecvTimeoutError::Timeout);
                 } else if waited.is_err() {
                     return Ok(self.current().expect("advanced to a delivery"));

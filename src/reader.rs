@@ -20,7 +20,6 @@
 //! publishing to it costs nothing, as long as it has few rooms; with more than [`MANY`] it arms those
 //! that a pass found idle, so that a pass costs as much as there are active rooms.
 
-use crate::config::Overflow;
 use crate::delivery::{Delivery, Gap, GapReason, Item};
 mod membership;
 
@@ -38,7 +37,7 @@ use crate::roll::Roll;
 use crate::segment::{Next, Peek, SegmentRef};
 use crate::slab::SocketId;
 use crate::sync::Arc;
-use crate::topic::{Change, Post};
+use crate::topic::{Change, Loss, Post};
 
 /// With more memberships than this, idle ones are armed.
 const MANY: usize = if cfg!(roomcast_loom) { 3 } else { 32 };
@@ -78,6 +77,10 @@ struct RareState {
     closed: Option<DisconnectReason>,
     /// Messages were missed in a room that is to disconnect those who miss any.
     is_overrun: bool,
+    /// Memberships that were over before this sequence may be folded away.
+    floor: u64,
+    /// Whether a gap had to wait for the next pass: until then, what was left is not forgotten.
+    is_waiting: bool,
 }
 
 /// What came of trying to sleep.
@@ -390,6 +393,7 @@ impl Reader {
             self.read = last.map_or(self.read, |last| last + 1);
             if is_found {
                 self.last = Some(Last::Message(place as u32));
+                self.post.set_progress(self.read);
                 return 1;
             }
             count += (membership.cursor.messages() - from) as usize - skipped;
@@ -405,7 +409,8 @@ impl Reader {
         self.in_pass = false;
         self.read = self.horizon;
         self.post.set_progress(self.horizon);
-        if self.left > 0 {
+        let is_waiting = self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.is_waiting));
+        if self.left > 0 && !is_waiting {
             self.forget_left();
         }
         if let Some(rare) = &mut self.rare {
@@ -445,12 +450,16 @@ impl Reader {
             match next {
                 Next::Open => break,
                 Next::Segment(next) => self.enter(place, next),
-                Next::Cut => self.resume(place),
+                Next::Cut if self.resume(place) => {}
+                Next::Cut => {
+                    self.rare().is_waiting = true;
+                    break;
+                }
             }
         }
         // A gap is told before the message after it; if the membership ends before that, at its end.
         let membership = self.memberships.at(place)?;
-        (membership.gap().is_some() && membership.until() <= self.horizon).then(|| membership.until() - 1)
+        (membership.gap().is_some() && membership.until() <= self.horizon).then(|| membership.until())
     }
 
     fn enter(&mut self, place: usize, next: SegmentRef<Entry>) {
@@ -465,21 +474,27 @@ impl Reader {
         }
     }
 
-    /// Goes on where the log has kept messages, and works out how many are lost.
+    /// Goes on where the log has kept messages, and works out how many are lost. Returns false, and does
+    /// not, if that is beyond this pass: some of what is lost may depend on changes that it does not know of.
     #[cold]
-    fn resume(&mut self, place: usize) {
+    fn resume(&mut self, place: usize) -> bool {
         let me = self.me;
-        let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { return };
+        let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { return false };
         let room = Arc::clone(&membership.room);
         let end = membership.rare.as_ref().map_or(FOREVER, |rare| rare.messages);
-        let (lost, account, overflow) = room.resume(&mut membership.cursor, me, end);
+        // Of a membership that is over nothing changes any more.
+        let horizon = if membership.until() <= self.horizon { FOREVER } else { self.horizon };
+        let resumed = room.resume(&mut membership.cursor, me, end, horizon);
+        let Some(Loss { messages: lost, account, breaks_policy }) = resumed else { return false };
         let not_mine = account.aimed.iter().filter(|aimed| {
             !aimed.audience.is_for(me, room.id(), |id| was_member(&others, id, aimed.sequence))
         });
         let mut missed = lost - not_mine.count() as u64;
         // Of those that leave out a socket which has left since, some may have been emitted after that.
         let is_member = membership.until() == FOREVER;
-        let exact = account.complete && (is_member || account.excluded == 0);
+        let floor = self.rare.as_ref().map_or(0, |rare| rare.floor);
+        let is_explained = account.aimed.iter().all(|aimed| aimed.sequence >= floor);
+        let exact = account.complete && is_explained && (is_member || account.excluded == 0);
         if is_member {
             debug_assert!(missed >= account.excluded);
             missed = missed.saturating_sub(account.excluded);
@@ -491,10 +506,9 @@ impl Reader {
                 exact: exact && before.is_none_or(|gap| gap.exact),
                 reason: GapReason::Backlog,
             });
-            if overflow == Overflow::Disconnect {
-                self.rare().is_overrun = true;
-            }
+            self.rare().is_overrun |= breaks_policy;
         }
+        true
     }
 
     #[cold]
@@ -605,6 +619,7 @@ impl Reader {
     #[cold]
     fn skip_to(&mut self, floor: u64, lost: u64, exact: bool) {
         let me = self.me;
+        self.rare().floor = floor;
         let (mut missed, mut exact) = (lost, exact);
         for place in 0..self.memberships.places() {
             while self.next_sequence(place).is_some_and(|sequence| sequence < floor) {

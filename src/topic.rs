@@ -98,6 +98,8 @@ pub(crate) struct Topic {
 struct Inner {
     log: Log<Entry>,
     overflow: Overflow,
+    /// Messages from this number on are not let go of while a member has yet to read them.
+    strict_from: u64,
     members: Roll<Arc<Post>, 1>,
     /// Idle memberships that want to be told of the next message. May name some that have left.
     armed: Vec<Armed>,
@@ -124,6 +126,15 @@ pub(crate) struct Published {
     pub(crate) rooms: usize,
 }
 
+/// What a cursor has missed that was parked.
+#[derive(Debug)]
+pub(crate) struct Loss {
+    pub(crate) messages: u64,
+    pub(crate) account: Account,
+    /// Whether members were to be disconnected rather than miss some of that.
+    pub(crate) breaks_policy: bool,
+}
+
 /// An emit to up to this many rooms allocates nothing.
 pub(crate) const MANY: usize = 16;
 
@@ -139,6 +150,7 @@ impl Topic {
             inner: Mutex::new(Inner {
                 log: Log::new(backlog.limits()),
                 overflow: backlog.policy(),
+                strict_from: if backlog.policy() == Overflow::Disconnect { 0 } else { u64::MAX },
                 members: Roll::new(),
                 armed: Vec::new(),
                 spare: Vec::new(),
@@ -189,6 +201,11 @@ impl Topic {
     pub(crate) fn set_backlog(&self, backlog: &Backlog) {
         let mut inner = self.inner.lock();
         inner.log.set_limits(backlog.limits());
+        inner.strict_from = match (inner.overflow, backlog.policy()) {
+            (_, Overflow::DropOldest) => u64::MAX,
+            (Overflow::DropOldest, Overflow::Disconnect) => inner.log.head().start().messages,
+            (Overflow::Disconnect, Overflow::Disconnect) => inner.strict_from,
+        };
         inner.overflow = backlog.policy();
     }
 
@@ -329,27 +346,32 @@ impl Topic {
         self.inner.try_lock().is_some_and(|mut inner| inner.arm(post, since, cursor))
     }
 
-    /// Moves a parked cursor on to what is left, and tells how many messages it has missed, none at or
-    /// above number `end`, what is known of them, and what is to become of a socket that missed any.
+    /// Moves a parked cursor on to what is left, and tells what it has missed, below message number `end`.
+    ///
+    /// Does nothing if what is left begins at or above the sequence `horizon`.
     pub(crate) fn resume(
         &self,
         cursor: &mut Cursor<Entry>,
         socket: SocketId,
         end: u64,
-    ) -> (u64, Account, Overflow) {
+        horizon: u64,
+    ) -> Option<Loss> {
         let mut trash = Garbage::new();
         let inner = self.inner.lock();
+        if inner.log.head().iter().next().is_none_or(|(sequence, _)| sequence >= horizon) {
+            return None;
+        }
         let missed = inner.log.resume(cursor, &mut trash);
         let to = missed.to.min(end);
         let mut account = Account { complete: true, ..Account::default() };
         if let Some(ledger) = &inner.ledger {
             account = ledger.account(socket, missed.from, to);
         }
-        let overflow = inner.overflow;
+        let breaks_policy = to > inner.strict_from;
         drop(inner);
         drop(trash); // the segment that it was parked in: perhaps the last one
         self.trim();
-        (to.saturating_sub(missed.from), account, overflow)
+        Some(Loss { messages: to.saturating_sub(missed.from), account, breaks_policy })
     }
 
     /// Lets go of what nobody is going to read, unless somebody is at work here who will do it.

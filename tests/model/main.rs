@@ -1,0 +1,50 @@
+//! The contract as plain lists and maps, and state machines that hold the engine against it.
+//!
+//! `world.rs` is the reference: for each message it works out, as it is emitted, exactly who gets it, by
+//! which way and in which order. `reading.rs` compares what an inbox hands out with that. `rig.rs` does
+//! each operation of `ops.rs` to both. The machines differ in their settings and in what they do most.
+//!
+//! `ROOMCAST_CASES` sets how many cases each machine runs.
+
+mod exactness;
+mod folding;
+mod lifecycle;
+mod mail;
+mod many_rooms;
+mod ops;
+mod overflow;
+mod reading;
+mod reads;
+mod regressions;
+mod rig;
+mod world;
+
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+
+/// What a failed check says.
+type Check<T = ()> = Result<T, String>;
+
+/// Fails the check, unless the condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(format!($($message)+));
+        }
+    };
+}
+pub(crate) use ensure;
+
+/// Runs `check` on values of the strategy, and panics with the smallest that fails. `cases` is for the
+/// debug build without `ROOMCAST_CASES`.
+fn machine<S: Strategy>(cases: u32, strategy: S, check: impl Fn(S::Value) -> Check) {
+    let cases = std::env::var("ROOMCAST_CASES").map_or(cases, |cases| cases.parse().expect("a number"));
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 100_000, ..Config::default() };
+    let mut runner = TestRunner::new(config);
+    let result = runner.run(&strategy, |value| check(value).map_err(TestCaseError::fail));
+    match result {
+        Ok(()) => {}
+        Err(TestError::Fail(problem, value)) => panic!("{problem}\n{value:?}"),
+        Err(error) => panic!("{error}"),
+    }
+}
