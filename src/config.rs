@@ -17,7 +17,8 @@ pub enum Overflow {
     /// the emit that would have dropped a message addressed to it, whether it ever drains again or not.
     ///
     /// What it had not read stays in its inbox for a while, to be drained: if more is emitted to the room
-    /// meanwhile, by the segment, the inbox tells of a gap before it reports closed. If the first message
+    /// meanwhile, by the segment, the inbox tells of a gap before it reports closed. So does that of a
+    /// socket that has left the room and not yet read what was emitted before: it is not disconnected. If the first message
     /// to be dropped was being emitted at the very moment at which the socket last read, it is
     /// disconnected when it reads again, or when the next segment goes.
     Disconnect,

@@ -506,7 +506,8 @@ impl Reader {
                 exact: exact && before.is_none_or(|gap| gap.exact),
                 reason: GapReason::Backlog,
             });
-            self.rare().is_overrun |= breaks_policy;
+            // One that has left the room by itself is told, and that is all.
+            self.rare().is_overrun |= breaks_policy && is_member;
         }
         true
     }

@@ -131,7 +131,7 @@ pub(crate) struct Published {
 pub(crate) struct Loss {
     pub(crate) messages: u64,
     pub(crate) account: Account,
-    /// Whether members were to be disconnected rather than miss some of that.
+    /// Whether members were to be disconnected rather than miss any of that.
     pub(crate) breaks_policy: bool,
 }
 
@@ -367,7 +367,7 @@ impl Topic {
         if let Some(ledger) = &inner.ledger {
             account = ledger.account(socket, missed.from, to);
         }
-        let breaks_policy = to > inner.strict_from;
+        let breaks_policy = missed.from >= inner.strict_from;
         drop(inner);
         drop(trash); // the segment that it was parked in: perhaps the last one
         self.trim();

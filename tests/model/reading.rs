@@ -127,9 +127,11 @@ impl Reading {
         self.known = self.read;
     }
 
-    /// The number of the oldest unread message of each log.
+    /// The number of the oldest unread message of each log that was not folded away.
     pub(crate) fn oldest_by_log(&self) -> BTreeMap<usize, usize> {
-        self.queue.iter().rev().map(|expected| (expected.log, expected.number)).collect()
+        let last_change = self.folding.places.last().filter(|_| self.folding.is_folded);
+        let folded = last_change.map_or(0, |place| place.saturating_sub(self.before));
+        self.queue.iter().skip(folded).rev().map(|expected| (expected.log, expected.number)).collect()
     }
 
     /// The socket was moved into a room, or out of one where so much was published meanwhile. What is

@@ -192,3 +192,29 @@ fn memberships_that_were_folded_away_make_a_gap_an_upper_bound() {
     world.emit("said", "2").expect("it is open");
     assert_eq!(read(&mut inbox), ["-1", "-1?", "2"]);
 }
+
+#[test]
+fn what_was_not_for_a_socket_disconnects_nobody() {
+    let world = world(1, Overflow::Disconnect);
+    let (other, _inbox) = member(&world, "a");
+    let (socket, mut inbox) = member(&world, "a");
+    assert!(read(&mut inbox).is_empty());
+    for _ in 0..9 {
+        other.to("a").except(socket.id()).emit("said", "not for it").expect("it is connected");
+    }
+    socket.leave("a").expect("it is connected");
+    assert_eq!(read(&mut inbox), ["-7?"]);
+    assert!(socket.is_connected());
+}
+
+#[test]
+fn what_was_dropped_before_the_policy_changed_disconnects_nobody() {
+    let world = short(1);
+    let (_other, _inbox) = member(&world, "a");
+    let (socket, mut inbox) = member(&world, "a");
+    send(&world, "a", &["1", "2", "3"]);
+    let strict = Backlog::new().messages(1).expect("in range").overflow(Overflow::Disconnect);
+    world.room("a").expect("the name is good").set_backlog(strict);
+    assert_eq!(read(&mut inbox), ["1", "-1", "3"]);
+    assert!(socket.is_connected());
+}
