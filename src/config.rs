@@ -9,8 +9,8 @@ use crate::segment::Position;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// Drop the oldest messages; the socket finds a [gap](crate::Delivery::gap) with their exact number
-    /// in their place.
+    /// Drop the oldest messages; the socket finds a [gap](crate::Delivery::gap) in their place, which
+    /// tells how many were [lost](crate::Gap::missed).
     #[default]
     DropOldest,
     /// Disconnect the socket with [`DisconnectReason::Backlog`](crate::DisconnectReason::Backlog), in

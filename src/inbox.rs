@@ -110,10 +110,12 @@ impl Inbox {
         None
     }
 
-    /// Returns an iterator over what can be read now, as messages to keep.
+    /// Returns an iterator over what can be read, as messages to keep.
     ///
-    /// Costs two reference counts a message more than [`drain`](Self::drain). Ends when everything is
-    /// read; a later call goes on.
+    /// Costs two reference counts a message more than [`drain`](Self::drain). Each step is a
+    /// [`try_next`](Self::try_next): it ends when everything is read, and that includes what is emitted
+    /// while it goes on. So a loop that answers each message to its own socket has no end; a drain has.
+    /// A later call goes on.
     pub fn iter(&mut self) -> Iter<'_> {
         Iter { inbox: self }
     }
@@ -174,7 +176,11 @@ impl Inbox {
     ///
     /// When the socket is disconnected and everything emitted before is read.
     pub async fn recv_async(&mut self) -> Result<Delivery<'_>, Closed> {
-        poll_fn(|cx| self.poll_ready(cx)).await?;
+        let mut waiting = Waiting { inbox: self, is_over: false };
+        let ready = poll_fn(|cx| waiting.inbox.poll_ready(cx)).await;
+        waiting.is_over = true;
+        drop(waiting);
+        ready?;
         Ok(self.current().expect("ready with a delivery"))
     }
 
@@ -285,6 +291,21 @@ impl Drop for AfterDrain<'_> {
     fn drop(&mut self) {
         self.0.give_up_if_overrun();
         self.0.watch();
+    }
+}
+
+/// A wait that may be given up: then the callback, if there is one, is to be called again in place of the
+/// task's waker.
+struct Waiting<'a> {
+    inbox: &'a mut Inbox,
+    is_over: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.inbox.watch();
+        }
     }
 }
 

@@ -28,11 +28,13 @@ pub struct RoomName(Repr);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Repr {
     Text(SmolStr),
-    One(i64),
-    /// A `u64` above `i64::MAX`.
-    Large(u64),
-    Two(i64, i64),
-    Three(i64, i64, i64),
+    /// The first `len` of these. Bit `n` of `large` is set if number `n` is a `u64` above `i64::MAX`, here in
+    /// the bits of an `i64`. So equal numbers are equal, whatever their types were.
+    Numbers {
+        len: u8,
+        large: u8,
+        bits: [i64; 3],
+    },
 }
 
 impl RoomName {
@@ -43,6 +45,15 @@ impl RoomName {
             Repr::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    fn numbers(numbers: &[Number]) -> Self {
+        let (mut large, mut bits) = (0, [0; 3]);
+        for (place, number) in numbers.iter().enumerate() {
+            large |= u8::from(number.is_large) << place;
+            bits[place] = number.bits;
+        }
+        Self(Repr::Numbers { len: numbers.len() as u8, large, bits })
     }
 
     pub(crate) fn check(&self, limit: usize) -> Result<(), RoomNameError> {
@@ -60,10 +71,15 @@ impl fmt::Display for RoomName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Repr::Text(text) => f.pad(text),
-            Repr::One(one) => one.fmt(f),
-            Repr::Large(one) => one.fmt(f),
-            Repr::Two(one, two) => write!(f, "({one}, {two})"),
-            Repr::Three(one, two, three) => write!(f, "({one}, {two}, {three})"),
+            Repr::Numbers { len, large, bits } => {
+                let mut shown = String::new();
+                for (place, &bits) in bits.iter().take(usize::from(*len)).enumerate() {
+                    let comma = if place > 0 { ", " } else { "" };
+                    let number = Number { is_large: large >> place & 1 == 1, bits };
+                    shown += &format!("{comma}{number}");
+                }
+                f.pad(&if *len > 1 { format!("({shown})") } else { shown })
+            }
         }
     }
 }
@@ -101,39 +117,47 @@ impl From<&Self> for RoomName {
     }
 }
 
-impl From<u64> for RoomName {
-    fn from(number: u64) -> Self {
-        Self(i64::try_from(number).map_or(Repr::Large(number), Repr::One))
-    }
+/// An integer in a room's name. Comes from any integer type of up to 64 bits.
+#[derive(Clone, Copy, Debug)]
+pub struct Number {
+    is_large: bool,
+    bits: i64,
 }
 
-impl From<usize> for RoomName {
-    fn from(number: usize) -> Self {
-        Self::from(number as u64)
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_large { (self.bits as u64).fmt(f) } else { self.bits.fmt(f) }
     }
 }
 
 macro_rules! from_integers {
     ($($integer:ty)*) => {$(
+        impl From<$integer> for Number {
+            fn from(number: $integer) -> Self {
+                // Only a large `u64` or `usize` does not fit, and keeps its bits.
+                Self { is_large: i64::try_from(number).is_err(), bits: number as i64 }
+            }
+        }
+
         impl From<$integer> for RoomName {
             fn from(number: $integer) -> Self {
-                Self(Repr::One(number.into()))
+                Self::numbers(&[number.into()])
             }
         }
     )*};
 }
 
-from_integers!(i8 i16 i32 i64 u8 u16 u32);
+from_integers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize);
 
-impl<A: Into<i64>, B: Into<i64>> From<(A, B)> for RoomName {
+impl<A: Into<Number>, B: Into<Number>> From<(A, B)> for RoomName {
     fn from((a, b): (A, B)) -> Self {
-        Self(Repr::Two(a.into(), b.into()))
+        Self::numbers(&[a.into(), b.into()])
     }
 }
 
-impl<A: Into<i64>, B: Into<i64>, C: Into<i64>> From<(A, B, C)> for RoomName {
+impl<A: Into<Number>, B: Into<Number>, C: Into<Number>> From<(A, B, C)> for RoomName {
     fn from((a, b, c): (A, B, C)) -> Self {
-        Self(Repr::Three(a.into(), b.into(), c.into()))
+        Self::numbers(&[a.into(), b.into(), c.into()])
     }
 }
 
@@ -176,13 +200,17 @@ mod tests {
             RoomName::from((1, 1, 1)),
             RoomName::from(u64::MAX),
             RoomName::from(-1),
+            RoomName::from((u64::MAX, 0)),
+            RoomName::from((0, u64::MAX)),
+            RoomName::from((-1, 0)),
         ];
         for (i, a) in names.iter().enumerate() {
             for (j, b) in names.iter().enumerate() {
                 assert_eq!(a == b, i == j, "{a:?} {b:?}");
             }
         }
-        assert_eq!(RoomName::from(1_usize), RoomName::from(1_i8));
+        assert_eq!(RoomName::from(1_usize), RoomName::from(1_isize));
+        assert_eq!(RoomName::from((3_usize, 4_u64)), RoomName::from((3, 4)));
         assert_eq!(RoomName::from((1_u32, 2_i64)), RoomName::from((1_i8, 2_u8)));
         assert_eq!(
             format!("{:?} {:?}", RoomName::from("a"), RoomName::from(u64::MAX)),

@@ -20,13 +20,12 @@
 //! publishing to it costs nothing, as long as it has few rooms; with more than [`MANY`] it arms those
 //! that a pass found idle, so that a pass costs as much as there are active rooms.
 
-use crate::delivery::{Delivery, Gap, GapReason, Item};
 mod membership;
 
 use std::ops::ControlFlow;
 
 use self::membership::{FOREVER, Membership, is_for, was_member};
-
+use crate::delivery::{Delivery, Gap, GapReason, Item};
 use crate::entry::Entry;
 use crate::event::EventTable;
 use crate::mailbox::Wake;

@@ -99,6 +99,12 @@ impl Room {
     }
 }
 
+impl From<&Room> for RoomName {
+    fn from(room: &Room) -> Self {
+        room.name().clone()
+    }
+}
+
 impl Clone for Room {
     fn clone(&self) -> Self {
         add_handle(&self.topic);

@@ -35,7 +35,6 @@ use crate::slab::{IdSlab, SocketId};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
 use crate::topic::{Change, Kind, Pile, Post, Topic, Trash};
 
-#[derive(Debug)]
 pub(crate) struct EngineCore {
     pub(crate) config: Config,
     pub(crate) events: EventTable,
@@ -43,7 +42,6 @@ pub(crate) struct EngineCore {
     topics: AtomicU64,
 }
 
-#[derive(Debug)]
 pub(crate) struct NamespaceCore {
     pub(crate) path: Box<str>,
     pub(crate) engine: Arc<EngineCore>,
@@ -378,6 +376,12 @@ impl SocketCore {
 impl State {
     fn check_open(&self) -> Result<(), MembershipError> {
         self.closed.as_ref().map_or(Ok(()), |reason| Err(MembershipError::Closed(reason.clone())))
+    }
+}
+
+impl fmt::Debug for NamespaceCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamespaceCore").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The primitives that concurrent code here is built on, with two faces: the real ones, and
 //! loom's under `--cfg roomcast_loom`, so that the code that is modelled is the code that ships.
 //!
-//! Locks never poison: a panic in user code never happens under one of them (see `namespace.rs`
+//! Locks never poison: a panic in user code never happens under one of them (see `state.rs`
 //! for the lock order and that rule), so there is nothing to guard against.
 
 #[cfg(not(roomcast_loom))]

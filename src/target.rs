@@ -1,10 +1,12 @@
 //! Whom a message is for, as plain data; and what names rooms and sockets in calls.
 
+use std::fmt;
+
 use smallvec::SmallVec;
 
 use crate::entry::Audience;
 use crate::error::RoomNameError;
-use crate::name::RoomName;
+use crate::name::{Number, RoomName};
 use crate::room::Room;
 use crate::slab::SocketId;
 use crate::state::{NamespaceCore, RoomRef};
@@ -38,7 +40,7 @@ use crate::sync::Arc;
 /// assert_eq!((alice_inbox.drain(|_| {}), bob_inbox.drain(|_| {})), (2, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Target {
     /// `None` is everyone.
     pub(crate) to: Option<SmallVec<[Place; 1]>>,
@@ -57,7 +59,7 @@ pub enum Place {
 }
 
 /// An audience made before. Not part of a target's value.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Cache(std::sync::OnceLock<Arc<Audience>>);
 
 impl Cache {
@@ -101,6 +103,12 @@ impl Target {
     }
 }
 
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("to", &self.to).field("except", &self.except).finish()
+    }
+}
+
 /// What names rooms in [`Socket::join`](crate::Socket::join) and its like: anything that makes a
 /// [`RoomName`], a [`Room`] handle, and arrays, slices and vectors of these.
 ///
@@ -124,19 +132,19 @@ pub(crate) mod sealed {
 
 macro_rules! names {
     ($([$($generic:ident)*] $name:ty;)*) => {$(
-        impl<$($generic: Into<i64>),*> sealed::Collect for $name {
+        impl<$($generic: Into<Number>),*> sealed::Collect for $name {
             fn collect_into(self, places: &mut impl Extend<Place>) {
                 places.extend([Place::Name(self.into())]);
             }
         }
-        impl<$($generic: Into<i64>),*> IntoRooms for $name {}
-        impl<$($generic: Into<i64>),*> IntoTargets for $name {}
+        impl<$($generic: Into<Number>),*> IntoRooms for $name {}
+        impl<$($generic: Into<Number>),*> IntoTargets for $name {}
     )*};
 }
 
 names! {
     [] &str; [] String; [] &String; [] RoomName; [] &RoomName;
-    [] i8; [] i16; [] i32; [] i64; [] u8; [] u16; [] u32; [] u64; [] usize;
+    [] i8; [] i16; [] i32; [] i64; [] isize; [] u8; [] u16; [] u32; [] u64; [] usize;
     [A B] (A, B);
     [A B C] (A, B, C);
 }

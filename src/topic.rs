@@ -335,7 +335,7 @@ impl Topic {
         Some(published)
     }
 
-    /// Has the next publish [fire](Mailbox::fire) this membership, unless its cursor has something to
+    /// Has the next publish [mark](Mailbox::mark) this membership, unless its cursor has something to
     /// read already: then it returns false.
     pub(crate) fn arm(&self, post: &Arc<Post>, since: u64, cursor: &Cursor<Entry>) -> bool {
         self.inner.lock().arm(post, since, cursor)
