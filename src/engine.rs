@@ -197,6 +197,8 @@ impl EngineBuilder {
 
     /// Sets how many bytes the name of an event or of a room can have. Default 256.
     ///
+    /// A name of up to 23 bytes is stored inline; a longer one is allocated.
+    ///
     /// # Errors
     ///
     /// For 0, and above 65,536.

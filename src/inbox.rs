@@ -186,6 +186,10 @@ impl Inbox {
 
     /// Returns the next delivery, or has the task woken when there may be one: the shape of a `Stream`.
     ///
+    /// A `Stream` of messages to keep is
+    /// `poll_fn(move |cx| inbox.poll_recv(cx).map(|it| it.ok().map(|delivery| delivery.to_message())))` with
+    /// the `poll_fn` of `futures::stream`. Until the next drain, the task is woken in place of a callback.
+    ///
     /// # Errors
     ///
     /// When the socket is disconnected and everything emitted before is read.
@@ -207,10 +211,10 @@ impl Inbox {
 
     /// Removes the callback.
     pub fn no_wake(&mut self) {
-        if let Some(waking) = &mut self.waking {
-            waking.callback = None;
+        let callback = self.waking.as_mut().and_then(|waking| waking.callback.take());
+        if callback.is_some() {
+            drop(self.socket.core().post().stay_awake());
         }
-        drop(self.socket.core().post().stay_awake());
     }
 
     /// Returns why the socket was disconnected, once everything that was emitted before is read: from

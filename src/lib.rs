@@ -1,5 +1,9 @@
 #![doc = include_str!("guide.md")]
 
+// Files import only downwards. From the ground up: foreign, merge, reason, roll, slab, sync; then payload,
+// error, order, segment; event, entry, log, mailbox, name, ledger; config; topic, with all that happens under
+// a room's lock; delivery, index, joined; reader, state; and the handles: room, target, broadcast, socket,
+// inbox, namespace, engine.
 mod broadcast;
 mod config;
 mod delivery;

@@ -31,11 +31,11 @@ pub(crate) struct Mailbox<C> {
     /// Whether the post holds changes or ready rooms.
     is_dirty: AtomicBool,
     id: SocketId,
-    post: Mutex<Post<C>>,
+    post: Mutex<Contents<C>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Post<C> {
+pub(crate) struct Contents<C> {
     /// In the order in which they happened.
     pub(crate) changes: Vec<C>,
     /// The `since` of memberships that were armed and have something to read now.
@@ -75,7 +75,7 @@ impl<C> Mailbox<C> {
             id,
             is_dirty: AtomicBool::new(false),
             progress: AtomicU64::new(since),
-            post: Mutex::new(Post {
+            post: Mutex::new(Contents {
                 changes: Vec::new(),
                 ready: Vec::new(),
                 held: Position::default(),
@@ -100,7 +100,7 @@ impl<C> Mailbox<C> {
     /// Leaves a change for the reader, and returns how to wake it, to be done once no lock is held. An
     /// abandoned mailbox gives the change back.
     ///
-    /// `fold` may shorten the list, and gets what was [held](Post::held) so far.
+    /// `fold` may shorten the list, and gets what was [held](Contents::held) so far.
     pub(crate) fn push(
         &self,
         change: C,
@@ -111,7 +111,7 @@ impl<C> Mailbox<C> {
             return Err(change);
         }
         post.changes.push(change);
-        let Post { changes, held, .. } = &mut *post;
+        let Contents { changes, held, .. } = &mut *post;
         fold(changes, held);
         self.is_dirty.store(true, Ordering::Release);
         Ok(post.wake.take())

@@ -41,7 +41,7 @@ impl Namespace {
     ///
     /// It gets what is emitted from now on. Keep the inbox: dropping it disconnects the socket. In a
     /// namespace that was removed, or whose engine is closed, the socket is closed from the start, and the
-    /// inbox tells why.
+    /// inbox tells why after its first drain.
     #[must_use]
     pub fn connect(&self) -> (Socket, Inbox) {
         let socket = Socket::new(NamespaceCore::connect(&self.core));
@@ -154,7 +154,7 @@ impl Namespace {
     }
 
     /// Sets what rooms made from now on, and messages to all sockets, keep for members that do not read.
-    /// For one room there is [`Room::set_backlog`].
+    /// For one room there is [`Room::set_backlog`]. Sockets that were sent to directly before keep theirs.
     pub fn set_backlog(&self, backlog: Backlog) {
         self.core.set_backlog(backlog);
     }
@@ -167,6 +167,22 @@ impl Namespace {
 
     fn broadcast(&self, target: Target) -> Broadcast<'_> {
         Broadcast::new(Emitter::Namespace(&self.core), Cow::Owned(target))
+    }
+}
+
+impl Socket {
+    /// Returns its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> Namespace {
+        Namespace::new(Arc::clone(&self.core().namespace))
+    }
+}
+
+impl Room {
+    /// Returns its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> Namespace {
+        Namespace::new(Arc::clone(self.namespace_core()))
     }
 }
 

@@ -13,7 +13,8 @@ use triomphe::ThinArc;
 /// beforehand and emit clones of it, and emitting allocates nothing.
 ///
 /// `&str`, `String`, `&[u8]`, `Vec<u8>` and byte arrays are copied once, into the payload. `Arc<str>`,
-/// `Arc<[u8]>` and `Arc<T>` are kept as they are. `()` is the empty payload.
+/// `Arc<[u8]>` and `Arc<T>` are kept as they are. `()` is the empty payload. `Arc<Vec<u8>>` and
+/// `Arc<String>` are values like any other: only `Arc<[u8]>` and `Arc<str>` are bytes and text.
 ///
 /// ```
 /// use roomcast::Payload;

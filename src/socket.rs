@@ -40,12 +40,6 @@ impl Socket {
         self.core.id()
     }
 
-    /// Returns the path of its namespace.
-    #[must_use]
-    pub fn namespace(&self) -> &str {
-        &self.core.namespace.path
-    }
-
     /// Joins one room or several, and returns how many it was not in before.
     ///
     /// It gets everything emitted to them from now on: the next statement sees it as a member. Rooms that
@@ -207,7 +201,7 @@ impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket")
             .field("id", &self.id())
-            .field("namespace", &self.namespace())
+            .field("namespace", &self.core.namespace.path)
             .field("is_connected", &self.is_connected())
             .finish_non_exhaustive()
     }

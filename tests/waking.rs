@@ -409,3 +409,25 @@ fn a_socket_in_many_rooms_is_woken_by_each() {
         assert_eq!(inbox.drain(|_| {}), usize::from(room < 3), "room {room}");
     }
 }
+
+#[test]
+fn a_wait_that_is_given_up_leaves_the_callback_in_place() {
+    let (socket, mut inbox) = Engine::new().of("/").unwrap().connect();
+    let woken = Arc::new(AtomicUsize::new(0));
+    inbox.drain(|_| {});
+    inbox.on_wake({
+        let woken = Arc::clone(&woken);
+        move || {
+            woken.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    {
+        let waiting = pin!(inbox.recv_async());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(waiting.poll(&mut cx).is_pending());
+    }
+    assert_eq!(woken.load(Ordering::Relaxed), 0);
+    socket.emit("said", "a").unwrap();
+    assert_eq!(woken.load(Ordering::Relaxed), 1);
+    assert_eq!(socket.namespace().path(), "/");
+}

@@ -212,9 +212,30 @@ fn what_was_dropped_before_the_policy_changed_disconnects_nobody() {
     let world = short(1);
     let (_other, _inbox) = member(&world, "a");
     let (socket, mut inbox) = member(&world, "a");
+    let send_others = || {
+        for _ in 0..3 {
+            world.to("a").except(socket.id()).emit("said", "not for it").expect("it is open");
+        }
+    };
     send(&world, "a", &["1", "2", "3"]);
+    send_others();
     let strict = Backlog::new().messages(1).expect("in range").overflow(Overflow::Disconnect);
     world.room("a").expect("the name is good").set_backlog(strict);
-    assert_eq!(read(&mut inbox), ["1", "-1", "3"]);
+    send_others();
+    assert_eq!(read(&mut inbox), ["1", "-2"]);
+    assert!(socket.is_connected());
+}
+
+#[test]
+fn what_is_lost_after_the_leave_disconnects_nobody() {
+    let world = world(1, Overflow::Disconnect);
+    let (other, _inbox) = member(&world, "a");
+    let (socket, mut inbox) = member(&world, "a");
+    assert!(read(&mut inbox).is_empty());
+    send(&world, "a", &["1", "2"]);
+    socket.leave("a").expect("it is connected");
+    assert!(other.is_connected() && socket.is_connected());
+    send(&world, "a", &["3", "4", "5"]);
+    assert_eq!(read(&mut inbox), ["1", "-1"]);
     assert!(socket.is_connected());
 }
