@@ -94,9 +94,13 @@ impl Inbox {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn drain(&mut self, deliver: impl FnMut(Delivery<'_>)) -> usize {
-        let after = AfterDrain(self);
-        let namespace = &*after.0.namespace;
-        after.0.reader.drain(&namespace.order, &namespace.engine.events, deliver)
+        if self.waking.is_some() {
+            return self.drain_and_watch(deliver);
+        }
+        let namespace = &*self.namespace;
+        let count = self.reader.drain(&namespace.order, &namespace.engine.events, deliver);
+        self.give_up_if_overrun();
+        count
     }
 
     /// Returns the next delivery, if there is one now.
@@ -212,9 +216,7 @@ impl Inbox {
     /// Removes the callback.
     pub fn no_wake(&mut self) {
         let callback = self.waking.as_mut().and_then(|waking| waking.callback.take());
-        if callback.is_some() {
-            drop(self.socket.core().post().stay_awake());
-        }
+        drop((callback, self.socket.core().post().take_callback()));
     }
 
     /// Returns why the socket was disconnected, once everything that was emitted before is read: from
@@ -222,6 +224,14 @@ impl Inbox {
     #[must_use]
     pub fn closed(&self) -> Option<&DisconnectReason> {
         self.reader.closed()
+    }
+
+    /// As `drain`, and makes ready for the next wake-up, also if `deliver` panics.
+    #[inline(never)]
+    fn drain_and_watch(&mut self, deliver: impl FnMut(Delivery<'_>)) -> usize {
+        let after = AfterDrain(self);
+        let namespace = &*after.0.namespace;
+        after.0.reader.drain(&namespace.order, &namespace.engine.events, deliver)
     }
 
     fn advance(&mut self) -> bool {

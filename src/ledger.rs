@@ -20,7 +20,8 @@ use crate::segment::SegmentRef;
 use crate::slab::SocketId;
 use crate::sync::Arc;
 
-/// How many messages that depend on memberships are remembered per room, 24 bytes each.
+/// How many messages that depend on memberships are remembered per room: each 24 bytes and its audience,
+/// which all copies, and all messages to one kept target, share.
 const MAX_AIMED: usize = 4096;
 /// How many counts of sockets are kept per room, about 20 bytes each.
 const MAX_EXCLUDED: usize = 1 << 16;

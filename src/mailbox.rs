@@ -169,6 +169,11 @@ impl<C> Mailbox<C> {
         self.post.lock().wake.take()
     }
 
+    /// Takes back a callback that was left, if nobody has used it.
+    pub(crate) fn take_callback(&self) -> Option<Wake> {
+        self.post.lock().wake.take_if(|wake| matches!(wake, Wake::Callback(_)))
+    }
+
     /// Nobody is going to look any more. Returns what was there, to be dropped under no lock.
     pub(crate) fn abandon(&self) -> (Vec<C>, Option<Wake>) {
         let mut post = self.post.lock();

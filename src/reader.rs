@@ -74,8 +74,13 @@ struct RareState {
     last_gap: Option<(Gap, u64)>,
     closing: Option<(u64, DisconnectReason)>,
     closed: Option<DisconnectReason>,
+    /// Memberships whose rooms were busy as this reader passed a segment that nobody else is in.
+    untrimmed: Vec<u64>,
     /// Messages were missed in a room that is to disconnect those who miss any.
     is_overrun: bool,
+    /// Others were at work between the cut at which the socket was closed and its leaving of the rooms, so
+    /// what was lost of a room may have been emitted after the cut.
+    is_cut_blurred: bool,
     /// Memberships that were over before this sequence may be folded away.
     floor: u64,
     /// Whether a gap had to wait for the next pass: until then, what was left is not forgotten.
@@ -413,6 +418,11 @@ impl Reader {
             self.forget_left();
         }
         if let Some(rare) = &mut self.rare {
+            let memberships = &self.memberships;
+            rare.untrimmed.retain(|&since| {
+                let place = memberships.position(since);
+                place.and_then(|place| memberships.at(place)).is_some_and(|it| !it.room.try_trim())
+            });
             if let Some((_, reason)) = rare.closing.take_if(|(at, _)| *at < self.horizon) {
                 rare.closed = Some(reason);
                 rare.hot = Vec::new();
@@ -462,14 +472,12 @@ impl Reader {
     }
 
     fn enter(&mut self, place: usize, next: SegmentRef<Entry>) {
-        let Some((_, membership, _)) = self.memberships.split_at_mut(place) else { return };
+        let Some((since, membership, _)) = self.memberships.split_at_mut(place) else { return };
         self.post.set_progress(self.read);
         let old = membership.cursor.enter(next);
-        // The log and this reader: then nobody else is going to let go of it soon.
-        let is_last = old.refs() <= 2;
-        drop(old);
-        if is_last {
-            membership.room.trim();
+        // The log's: then this reader was the last one in it, and nobody else is going to let go of it soon.
+        if old.give_back() == 1 && !membership.room.try_trim() {
+            self.rare().untrimmed.push(since);
         }
     }
 
@@ -478,12 +486,12 @@ impl Reader {
     #[cold]
     fn resume(&mut self, place: usize) -> bool {
         let me = self.me;
-        let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { return false };
+        let Some((since, membership, others)) = self.memberships.split_at_mut(place) else { return false };
         let room = Arc::clone(&membership.room);
         let end = membership.rare.as_ref().map_or(FOREVER, |rare| rare.messages);
         // Of a membership that is over nothing changes any more.
         let horizon = if membership.until() <= self.horizon { FOREVER } else { self.horizon };
-        let resumed = room.resume(&mut membership.cursor, me, end, horizon);
+        let resumed = room.resume(&mut membership.cursor, (me, since), end, horizon);
         let Some(Loss { messages: lost, account, breaks_policy }) = resumed else { return false };
         let not_mine = account.aimed.iter().filter(|aimed| {
             !aimed.audience.is_for(me, room.id(), |id| was_member(&others, id, aimed.sequence))
@@ -493,7 +501,8 @@ impl Reader {
         let is_member = membership.until() == FOREVER;
         let floor = self.rare.as_ref().map_or(0, |rare| rare.floor);
         let is_explained = account.aimed.iter().all(|aimed| aimed.sequence >= floor);
-        let exact = account.complete && is_explained && (is_member || account.excluded == 0);
+        let is_blurred = self.rare.as_ref().is_some_and(|rare| rare.is_cut_blurred);
+        let exact = account.complete && is_explained && !is_blurred && (is_member || account.excluded == 0);
         if is_member {
             debug_assert!(missed >= account.excluded);
             missed = missed.saturating_sub(account.excluded);
@@ -505,8 +514,7 @@ impl Reader {
                 exact: exact && before.is_none_or(|gap| gap.exact),
                 reason: GapReason::Backlog,
             });
-            // One that has left the room by itself is told, and that is all.
-            self.rare().is_overrun |= breaks_policy && is_member;
+            self.rare().is_overrun |= breaks_policy;
         }
         true
     }
@@ -537,12 +545,17 @@ impl Reader {
                 }
                 Change::Folded { floor, lost, exact } => folded = Some((floor, lost, exact)),
                 Change::Closed { at, reason } => {
+                    // Rooms are left one by one after the cut, a sequence each.
+                    let (mut after, mut last) = (0, at);
                     for place in 0..self.memberships.places() {
                         if let Some(membership) = self.memberships.at_mut(place) {
                             let rare = membership.rare();
+                            after += u64::from(rare.until > at);
+                            last = last.max(rare.until);
                             rare.until = rare.until.min(at);
                         }
                     }
+                    self.rare().is_cut_blurred = last - at != after;
                     self.rare().closing = Some((at, reason));
                 }
             }
@@ -620,6 +633,9 @@ impl Reader {
     fn skip_to(&mut self, floor: u64, lost: u64, exact: bool) {
         let me = self.me;
         self.rare().floor = floor;
+        // The fold may be newer than the horizon. What lies between is lost with the rest: who it was for may
+        // depend on memberships that were folded away. All changes up to the floor were taken with it.
+        self.horizon = self.horizon.max(floor);
         let (mut missed, mut exact) = (lost, exact);
         for place in 0..self.memberships.places() {
             while self.next_sequence(place).is_some_and(|sequence| sequence < floor) {

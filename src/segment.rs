@@ -272,19 +272,27 @@ impl<T> SegmentRef<T> {
         if tickets > 0 {
             let next = header.next.load(Ordering::Relaxed);
             // SAFETY: `next` is set, since there were tickets; those left are ours to give back.
-            let last = unsafe { release(NonNull::new_unchecked(next), tickets.unsigned_abs()) };
-            debug_assert!(!last, "the caller holds the next segment");
+            let left = unsafe { release(NonNull::new_unchecked(next), tickets.unsigned_abs()) };
+            debug_assert!(left > 0, "the caller holds the next segment");
         }
     }
 
     /// Whether the caller's is the only reference, the link of the segment before included.
     pub(crate) fn is_unique(&self) -> bool {
-        self.refs() == 1
+        self.header().refs.load(Ordering::Acquire) == 1
     }
 
-    /// How many references there are at this moment, those of the link before it included.
-    pub(crate) fn refs(&self) -> u64 {
-        self.header().refs.load(Ordering::Acquire)
+    /// Gives the reference back, and returns how many are left, those of the link before it included.
+    pub(crate) fn give_back(self) -> u64 {
+        let header = self.header;
+        std::mem::forget(self);
+        // SAFETY: this reference is ours to give back, once: it was forgotten.
+        let left = unsafe { release(header, 1) };
+        if left == 0 {
+            // SAFETY: it was the last one.
+            unsafe { destroy(header) }
+        }
+        left
     }
 
     #[inline(always)]
@@ -419,6 +427,10 @@ impl<T> Cursor<T> {
             }
             end = probe + 1;
             step = end - self.index;
+            // In a burst the segment is likely to be full.
+            if step == 4 && is_below(self.capacity - 1) {
+                return self.capacity;
+            }
         }
         while step > 1 {
             step /= 2;
@@ -477,7 +489,7 @@ impl<T> Drop for SegmentRef<T> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: this reference is ours to give back, once.
-        if unsafe { release(self.header, 1) } {
+        if unsafe { release(self.header, 1) } == 0 {
             // SAFETY: it was the last one.
             unsafe { destroy(self.header) }
         }
@@ -505,21 +517,21 @@ impl<T> fmt::Debug for SegmentWriter<T> {
     }
 }
 
-/// Gives back `count` references, and tells whether they were the last: then the caller destroys.
+/// Gives back `count` references, and returns how many are left: if none, the caller destroys.
 ///
 /// # Safety
 ///
 /// The caller owns `count` references to this segment.
 #[inline]
-unsafe fn release<T>(header: NonNull<Header<T>>, count: u64) -> bool {
+unsafe fn release<T>(header: NonNull<Header<T>>, count: u64) -> u64 {
     // SAFETY: the caller's references keep the block alive up to the subtraction.
     let refs = unsafe { &header.as_ref().refs };
     // Release: all that this party did with the segment comes before its destruction.
-    if refs.fetch_sub(count, Ordering::Release) != count {
-        return false;
+    let left = refs.fetch_sub(count, Ordering::Release) - count;
+    if left == 0 {
+        fence(Ordering::Acquire); // .. which sees what every other party did
     }
-    fence(Ordering::Acquire); // .. which sees what every other party did
-    true
+    left
 }
 
 /// Destroys a segment, and those after it that nobody else holds.
@@ -551,7 +563,7 @@ unsafe fn destroy<T>(mut header: NonNull<Header<T>>) {
             ptr::drop_in_place(header.as_ptr());
             alloc::dealloc(header.as_ptr().cast(), layout::<T>(capacity).0);
             // Positive tickets: the link was made, never cut, and these references were its own.
-            next.filter(|&next| tickets > 0 && release(next, tickets.unsigned_abs()))
+            next.filter(|&next| tickets > 0 && release(next, tickets.unsigned_abs()) == 0)
         };
         match next {
             Some(next) => header = next,

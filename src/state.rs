@@ -69,7 +69,7 @@ pub(crate) struct SocketCore {
 
 #[derive(Debug)]
 struct State {
-    /// Why it is closed, and since when.
+    /// Why it is closed.
     closed: Option<DisconnectReason>,
     /// When it joined its namespace, and its own topic.
     everyone: u64,

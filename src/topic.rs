@@ -243,9 +243,10 @@ impl Topic {
         inner.left += 1;
         if inner.left > inner.armed.len() {
             inner.left = 0;
-            let armed = std::mem::take(&mut inner.armed);
-            (inner.armed, trash.armed) =
-                armed.into_iter().partition(|armed| inner.members.contains(armed.since));
+            let armed = std::mem::take(&mut inner.armed).into_iter();
+            let (armed, gone): (_, Vec<_>) = armed.partition(|armed| inner.members.contains(armed.since));
+            inner.armed = armed;
+            trash.armed.extend(gone);
         }
         trash.posts.extend(member);
         if inner.members.is_empty() {
@@ -352,7 +353,7 @@ impl Topic {
     pub(crate) fn resume(
         &self,
         cursor: &mut Cursor<Entry>,
-        socket: SocketId,
+        (socket, since): (SocketId, u64),
         end: u64,
         horizon: u64,
     ) -> Option<Loss> {
@@ -367,22 +368,25 @@ impl Topic {
         if let Some(ledger) = &inner.ledger {
             account = ledger.account(socket, missed.from, to);
         }
-        let breaks_policy = missed.from >= inner.strict_from;
+        let breaks_policy = missed.from >= inner.strict_from && inner.members.contains(since);
         drop(inner);
         drop(trash); // the segment that it was parked in: perhaps the last one
         self.trim();
         Some(Loss { messages: to.saturating_sub(missed.from), account, breaks_policy })
     }
 
-    /// Lets go of what nobody is going to read, unless somebody is at work here who will do it.
+    /// Lets go of what nobody is going to read.
     pub(crate) fn trim(&self) {
         let mut trash = Garbage::new();
-        if let Some(mut inner) = self.inner.try_lock() {
-            inner.log.trim(&mut trash);
-            if !inner.log.has_parked() {
-                inner.ledger = None;
-            }
-        }
+        self.inner.lock().trim(&mut trash);
+    }
+
+    /// As [`trim`](Self::trim), unless the room is busy at this moment: then it returns false. It never
+    /// waits.
+    pub(crate) fn try_trim(&self) -> bool {
+        let mut trash = Garbage::new();
+        let inner = self.inner.try_lock();
+        inner.map(|mut inner| inner.trim(&mut trash)).is_some()
     }
 
     /// Wakes those who sleep here. Under no lock.
@@ -399,6 +403,13 @@ impl Topic {
 }
 
 impl Inner {
+    fn trim(&mut self, trash: &mut Garbage<Entry>) {
+        self.log.trim(trash);
+        if !self.log.has_parked() {
+            self.ledger = None;
+        }
+    }
+
     fn take_armed(&mut self) -> Vec<Armed> {
         if self.armed.is_empty() {
             return Vec::new(); // and keep the memory of both lists
@@ -467,6 +478,8 @@ impl Inner {
 #[derive(Debug, Default)]
 pub(crate) struct Trash {
     pub(crate) topics: SmallVec<[Arc<Topic>; 2]>,
+    /// Rooms that may have kept something for memberships that were folded away, and for them alone.
+    folded: Vec<Arc<Topic>>,
     segments: Garbage<Entry>,
     changes: SmallVec<[Change; 1]>,
     armed: Vec<Armed>,
@@ -487,6 +500,10 @@ impl Trash {
 
 impl Drop for Trash {
     fn drop(&mut self) {
+        if !self.folded.is_empty() {
+            self.segments.clear();
+            self.folded.drain(..).for_each(|room| room.trim());
+        }
         if let Some(wake) = self.wakes.pop() {
             wake.wake();
         }

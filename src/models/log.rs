@@ -67,9 +67,7 @@ impl Follower {
                 Next::Open => return,
                 Next::Segment(next) => {
                     let old = self.cursor.enter(next);
-                    let is_last = old.refs() <= 2;
-                    drop(old);
-                    if is_last {
+                    if old.give_back() == 1 {
                         trim(&self.log);
                     }
                 }

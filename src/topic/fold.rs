@@ -8,6 +8,7 @@ use crate::entry::Entry;
 use crate::log::Garbage;
 use crate::segment::{Cursor, Next, Position};
 use crate::slab::SocketId;
+use crate::sync::Arc;
 
 /// How much may pile up in the mailbox of a socket that does not drain.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +64,9 @@ pub(super) fn fold(
                 let unread = unread(cursor, over[&since], socket, &mut trash.segments);
                 lost += unread.0;
                 exact &= unread.1;
-                trash.topics.push(room);
+                if trash.folded.last().is_none_or(|last| !Arc::ptr_eq(last, &room)) {
+                    trash.folded.push(room);
+                }
             }
             Change::Left { since, .. } if over.contains_key(&since) => {}
             Change::Folded { lost: before, exact: was_exact, .. } => {

@@ -238,3 +238,18 @@ fn what_is_lost_after_the_leave_disconnects_nobody() {
     assert_eq!(read(&mut inbox), ["its own", "-1"]);
     assert!(socket.is_connected());
 }
+
+#[test]
+fn what_is_lost_after_the_leave_disconnects_nobody_in_a_read_under_way_either() {
+    let world = world(4, Overflow::Disconnect);
+    let (other, _inbox) = member(&world, "a");
+    let (socket, mut inbox) = member(&world, "a");
+    send_own(&other, 4);
+    assert!(inbox.try_next().is_some());
+    socket.leave("a").expect("it is connected");
+    let tight = Backlog::new().messages(2).expect("in range").overflow(Overflow::Disconnect);
+    world.room("a").expect("the name is good").set_backlog(tight);
+    send_own(&other, 1);
+    assert_eq!(read(&mut inbox), ["-2", "its own"]);
+    assert!(socket.is_connected());
+}
