@@ -223,6 +223,27 @@ fn memory_comes_back_from_a_room_left_unread() {
 }
 
 #[test]
+fn memory_comes_back_from_a_membership_that_is_folded_away() {
+    let live = Live::default();
+    let engine = Engine::builder().membership_backlog(4).unwrap().build();
+    let namespace = engine.of("/").unwrap();
+    let room = namespace.room("room").unwrap();
+    let (socket, _inbox) = namespace.connect();
+    let (_reader, mut reader_inbox) = join(&namespace, "room");
+    socket.join(&room).unwrap();
+    for _ in 0..1000 {
+        room.emit("n", live.payload(1)).unwrap();
+    }
+    assert_eq!(read(&mut reader_inbox).total(), 1000);
+    socket.leave(&room).unwrap();
+    for _ in 0..4 {
+        socket.join("other").unwrap();
+        socket.leave("other").unwrap();
+    }
+    assert!(live.count() <= 128, "{}", live.count());
+}
+
+#[test]
 fn an_empty_room_holds_no_message() {
     let live = Live::default();
     let namespace = namespace(100);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use common::{messages, watched};
-use roomcast::{Delivery, Engine, Inbox, Namespace, Socket, SocketId};
+use roomcast::{Delivery, Engine, Inbox, Namespace, Socket, SocketId, Target};
 
 const PUBLISHERS: u64 = 4;
 const MEMBERS: usize = 5;
@@ -352,5 +352,29 @@ fn nothing_published_after_disconnect_arrives() {
         }
         is_over.store(true, Ordering::Relaxed);
         publisher.join().unwrap();
+    });
+}
+
+#[test]
+fn a_fold_lets_nothing_through_that_was_not_for_the_socket() {
+    // Each message leaves out a room that the socket is in; the mailbox folds its coming and going.
+    let engine = Engine::builder().membership_backlog(2).unwrap().build();
+    let namespace = engine.of("/").unwrap();
+    let (a, b) = (namespace.room("a").unwrap(), namespace.room("b").unwrap());
+    let (socket, mut inbox) = namespace.connect();
+    socket.join(&b).unwrap();
+    inbox.drain(|_| {});
+    let target = Target::new().to(&b).except(&a);
+    thread::scope(|scope| {
+        let publisher = scope.spawn(|| {
+            for _ in 0..50_000 {
+                socket.join(&a).unwrap();
+                namespace.target(&target).emit("n", ()).unwrap();
+                socket.leave(&a).unwrap();
+            }
+        });
+        while !publisher.is_finished() {
+            inbox.drain(|delivery| assert!(delivery.gap().is_some(), "{delivery:?}"));
+        }
     });
 }

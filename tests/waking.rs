@@ -431,3 +431,25 @@ fn a_wait_that_is_given_up_leaves_the_callback_in_place() {
     assert_eq!(woken.load(Ordering::Relaxed), 1);
     assert_eq!(socket.namespace().path(), "/");
 }
+
+#[test]
+fn removing_the_callback_leaves_a_waiting_task_alone() {
+    let (socket, mut inbox) = Engine::new().of("/").unwrap().connect();
+    let bell = Arc::new(Rings::default());
+    inbox.on_wake(|| {});
+    inbox.drain(|_| {});
+    let waker = Waker::from(Arc::clone(&bell));
+    assert!(inbox.poll_recv(&mut Context::from_waker(&waker)).is_pending());
+    inbox.no_wake();
+    socket.emit("said", "a").unwrap();
+    assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+}
+
+#[derive(Default)]
+struct Rings(AtomicUsize);
+
+impl Wake for Rings {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
