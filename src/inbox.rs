@@ -94,13 +94,9 @@ impl Inbox {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn drain(&mut self, deliver: impl FnMut(Delivery<'_>)) -> usize {
-        if self.waking.is_some() {
-            return self.drain_and_watch(deliver);
-        }
-        let namespace = &*self.namespace;
-        let count = self.reader.drain(&namespace.order, &namespace.engine.events, deliver);
-        self.give_up_if_overrun();
-        count
+        let after = AfterDrain(self);
+        let namespace = &*after.0.namespace;
+        after.0.reader.drain(&namespace.order, &namespace.engine.events, deliver)
     }
 
     /// Returns the next delivery, if there is one now.
@@ -224,14 +220,6 @@ impl Inbox {
     #[must_use]
     pub fn closed(&self) -> Option<&DisconnectReason> {
         self.reader.closed()
-    }
-
-    /// As `drain`, and makes ready for the next wake-up, also if `deliver` panics.
-    #[inline(never)]
-    fn drain_and_watch(&mut self, deliver: impl FnMut(Delivery<'_>)) -> usize {
-        let after = AfterDrain(self);
-        let namespace = &*after.0.namespace;
-        after.0.reader.drain(&namespace.order, &namespace.engine.events, deliver)
     }
 
     fn advance(&mut self) -> bool {

@@ -104,13 +104,6 @@ enum Last {
     Gap(Option<u32>),
 }
 
-/// Adds one. Apart, as the optimiser would otherwise join this addition with one that `f` makes, and keep
-/// the sum of both in memory: that doubled the time per delivery.
-#[inline(never)]
-fn count_skipped(skipped: &mut usize) {
-    *skipped += 1;
-}
-
 impl Reader {
     pub(crate) fn new(post: Arc<Post>) -> Self {
         Self {
@@ -182,21 +175,14 @@ impl Reader {
         }
         while let Some(place) = active {
             let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { return false };
-            let (me, room) = (self.me, &*membership.room);
-            let (mut skipped, from) = (0, membership.cursor.index());
-            let last = membership.cursor.walk(self.horizon, |sequence, entry| {
-                if is_for(entry, sequence, me, room, &others) {
-                    f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
-                } else {
-                    count_skipped(&mut skipped);
-                }
+            *count += membership.read(self.horizon, self.me, &others, |sequence, entry, room| {
+                f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
                 ControlFlow::Continue(())
             });
-            *count += (membership.cursor.index() - from) as usize - skipped;
             if membership.cursor.peek() != Peek::End {
                 break;
             }
-            self.read = last.map_or(self.read, |last| last + 1);
+            self.read = self.read.max(membership.read_below());
             match membership.cursor.segment().next() {
                 Next::Open => break,
                 Next::Segment(next) => self.enter(place, next),
@@ -380,27 +366,20 @@ impl Reader {
                 }
                 continue;
             }
-            let room = &*membership.room;
-            let (mut skipped, mut is_found) = (0, false);
-            let from = membership.cursor.messages();
-            let last = membership.cursor.walk(bound, |sequence, entry| {
-                if !is_for(entry, sequence, me, room, &others) {
-                    count_skipped(&mut skipped);
-                } else if ONE {
-                    is_found = true;
+            let found = membership.read(bound, me, &others, |sequence, entry, room| {
+                if ONE {
                     return ControlFlow::Break(());
-                } else {
-                    f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
                 }
+                f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
                 ControlFlow::Continue(())
             });
-            self.read = last.map_or(self.read, |last| last + 1);
-            if is_found {
+            count += found;
+            self.read = self.read.max(membership.read_below());
+            if ONE && found > 0 {
                 self.last = Some(Last::Message(place as u32));
                 self.post.set_progress(self.read);
-                return 1;
+                return count;
             }
-            count += (membership.cursor.messages() - from) as usize - skipped;
             let next = self.next_sequence(place);
             self.heads.advance(next);
         }
