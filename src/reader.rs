@@ -20,15 +20,18 @@
 //! publishing to it costs nothing, as long as it has few rooms; with more than [`MANY`] it arms those
 //! that a pass found idle, so that a pass costs as much as there are active rooms.
 
+mod arming;
+mod changes;
 mod membership;
+
+pub(crate) use self::arming::Sleep;
 
 use std::ops::ControlFlow;
 
-use self::membership::{FOREVER, Membership, is_for, was_member};
+use self::membership::{FOREVER, Membership, was_member};
 use crate::delivery::{Delivery, Gap, GapReason, Item};
 use crate::entry::Entry;
 use crate::event::EventTable;
-use crate::mailbox::Wake;
 use crate::merge::Heads;
 use crate::order::Order;
 use crate::reason::DisconnectReason;
@@ -36,7 +39,7 @@ use crate::roll::Roll;
 use crate::segment::{Next, Peek, SegmentRef};
 use crate::slab::SocketId;
 use crate::sync::Arc;
-use crate::topic::{Change, Loss, Post};
+use crate::topic::{Loss, Post};
 
 /// With more memberships than this, idle ones are armed.
 const MANY: usize = if cfg!(roomcast_loom) { 3 } else { 32 };
@@ -85,16 +88,6 @@ struct RareState {
     floor: u64,
     /// Whether a gap had to wait for the next pass: until then, what was left is not forgotten.
     is_waiting: bool,
-}
-
-/// What came of trying to sleep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sleep {
-    Asleep,
-    /// There is something to read.
-    Awake,
-    /// There is something to read, and the wake that was left has been used already.
-    Woken,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -216,42 +209,6 @@ impl Reader {
                 Delivery { item: Item::Gap(gap), sequence, room, events }
             }
         })
-    }
-
-    /// Leaves word to be woken when there is something to read, unless there is something already.
-    pub(crate) fn sleep(&mut self, wake: Wake) -> Sleep {
-        // One that is closing has been told so already, and needs another pass to notice that it is done.
-        let is_closing =
-            self.rare.as_ref().is_some_and(|rare| rare.closing.is_some() || rare.closed.is_some());
-        if self.in_pass || is_closing || !self.post.sleep(wake) {
-            return Sleep::Awake;
-        }
-        let may_sleep = if self.is_wide {
-            let hot = std::mem::take(&mut self.rare().hot);
-            let may_sleep =
-                hot.iter().all(|&since| self.memberships.position(since).is_none_or(|place| self.arm(place)));
-            self.rare().hot = hot;
-            self.cool();
-            may_sleep
-        } else {
-            (0..self.memberships.places()).all(|place| self.arm(place))
-        };
-        if may_sleep {
-            return Sleep::Asleep;
-        }
-        match self.post.stay_awake() {
-            Some(_unused) => Sleep::Awake,
-            None => Sleep::Woken,
-        }
-    }
-
-    /// Arms a membership, unless it has something to read: then it returns false.
-    fn arm(&mut self, place: usize) -> bool {
-        let Some((since, membership, _)) = self.memberships.split_at_mut(place) else { return true };
-        if !membership.is_armed {
-            membership.is_armed = membership.room.arm(&self.post, since, &membership.cursor);
-        }
-        membership.is_armed
     }
 
     /// Begins a pass up to what is published now, and tells whether there is anything in it.
@@ -499,67 +456,6 @@ impl Reader {
     }
 
     #[cold]
-    fn take_changes(&mut self) {
-        // Joins come in bursts, so their list is not kept; what a sleeper is fired with is.
-        let mut changes = Vec::new();
-        let mut ready = self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.ready));
-        self.post.take(&mut changes, &mut ready);
-        let mut folded = None;
-        for change in changes {
-            match change {
-                Change::Joined { since, room, cursor, .. } => {
-                    self.memberships.push(since, Membership { room, cursor, is_armed: false, rare: None });
-                    if self.is_wide {
-                        self.rare().hot.push(since);
-                    }
-                }
-                Change::Left { since, until, at } => {
-                    let Some(place) = self.memberships.position(since) else { continue };
-                    let Some(membership) = self.memberships.at_mut(place) else { continue };
-                    let rare = membership.rare();
-                    (rare.until, rare.messages) = (until, at.messages);
-                    self.left += 1;
-                    // It may have been fired without our having been told yet.
-                    self.heat(since);
-                }
-                Change::Folded { floor, lost, exact } => folded = Some((floor, lost, exact)),
-                Change::Closed { at, reason } => {
-                    // Rooms are left one by one after the cut, a sequence each.
-                    let (mut after, mut last) = (0, at);
-                    for place in 0..self.memberships.places() {
-                        if let Some(membership) = self.memberships.at_mut(place) {
-                            let rare = membership.rare();
-                            after += u64::from(rare.until > at);
-                            last = last.max(rare.until);
-                            rare.until = rare.until.min(at);
-                        }
-                    }
-                    self.rare().is_cut_blurred = last - at != after;
-                    self.rare().closing = Some((at, reason));
-                }
-            }
-        }
-        for since in ready.drain(..) {
-            self.heat(since);
-        }
-        if ready.capacity() > 0 {
-            self.rare().ready = ready;
-        }
-        let is_wide = self.memberships.len() > if self.is_wide { FEW } else { MANY };
-        if is_wide && !self.is_wide {
-            let awake = self.memberships.iter().filter(|(_, membership)| !membership.is_armed);
-            let hot = awake.map(|(since, _)| since).collect();
-            self.rare().hot = hot;
-        } else if self.is_wide && !is_wide {
-            self.rare().hot = Vec::new();
-        }
-        self.is_wide = is_wide;
-        if let Some((floor, lost, exact)) = folded {
-            self.skip_to(floor, lost, exact);
-        }
-    }
-
-    #[cold]
     fn set_last_gap(&mut self, place: Option<usize>, gap: Gap, sequence: u64) {
         self.last = Some(Last::Gap(place.map(|place| place as u32)));
         self.rare().last_gap = Some((gap, sequence));
@@ -567,27 +463,6 @@ impl Reader {
 
     fn rare(&mut self) -> &mut RareState {
         self.rare.get_or_insert_default()
-    }
-
-    /// The membership is armed no more.
-    fn heat(&mut self, since: u64) {
-        let Some(place) = self.memberships.position(since) else { return };
-        let Some(membership) = self.memberships.at_mut(place) else { return };
-        if std::mem::take(&mut membership.is_armed) && self.is_wide {
-            self.rare().hot.push(since);
-        }
-    }
-
-    /// Arms what is idle, as far as that needs no waiting.
-    fn cool(&mut self) {
-        let Self { rare: Some(rare), memberships, post, .. } = self else { return };
-        rare.hot.retain(|&since| {
-            let Some(place) = memberships.position(since) else { return false };
-            let Some(membership) = memberships.at_mut(place) else { return false };
-            membership.is_armed = membership.is_armed
-                || membership.until() == FOREVER && membership.room.try_arm(post, since, &membership.cursor);
-            !membership.is_armed
-        });
     }
 
     /// Lets go of everything, for good.
@@ -605,35 +480,5 @@ impl Reader {
                 membership.release();
             },
         );
-    }
-
-    /// Passes over all messages below `floor`, which are lost.
-    #[cold]
-    fn skip_to(&mut self, floor: u64, lost: u64, exact: bool) {
-        let me = self.me;
-        self.rare().floor = floor;
-        // The fold may be newer than the horizon. What lies between is lost with the rest: who it was for may
-        // depend on memberships that were folded away. All changes up to the floor were taken with it.
-        self.horizon = self.horizon.max(floor);
-        let (mut missed, mut exact) = (lost, exact);
-        for place in 0..self.memberships.places() {
-            while self.next_sequence(place).is_some_and(|sequence| sequence < floor) {
-                let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { break };
-                let gap = membership.take_gap();
-                missed += gap.map_or(0, |gap| gap.missed);
-                exact &= gap.is_none_or(|gap| gap.exact);
-                let bound = floor.min(membership.until());
-                let room = &*membership.room;
-                membership.cursor.walk(bound, |sequence, entry| {
-                    missed += u64::from(is_for(entry, sequence, me, room, &others));
-                    exact &= !matches!(entry, Entry::Aimed { audience, .. } if audience.asks_for_rooms());
-                    ControlFlow::Continue(())
-                });
-            }
-        }
-        self.read = self.read.max(floor);
-        if missed > 0 {
-            self.rare().gap = Some(Gap { missed, exact, reason: GapReason::Memberships });
-        }
     }
 }

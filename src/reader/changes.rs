@@ -1,0 +1,102 @@
+//! How a reader takes in what its mailbox holds: rooms joined and left, folds, the end.
+
+use std::ops::ControlFlow;
+
+use super::membership::{Membership, is_for};
+use super::{FEW, MANY, Reader};
+use crate::delivery::{Gap, GapReason};
+use crate::entry::Entry;
+use crate::topic::Change;
+
+impl Reader {
+    #[cold]
+    pub(super) fn take_changes(&mut self) {
+        // Joins come in bursts, so their list is not kept; what a sleeper is fired with is.
+        let mut changes = Vec::new();
+        let mut ready = self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.ready));
+        self.post.take(&mut changes, &mut ready);
+        let mut folded = None;
+        for change in changes {
+            match change {
+                Change::Joined { since, room, cursor, .. } => {
+                    self.memberships.push(since, Membership { room, cursor, is_armed: false, rare: None });
+                    if self.is_wide {
+                        self.rare().hot.push(since);
+                    }
+                }
+                Change::Left { since, until, at } => {
+                    let Some(place) = self.memberships.position(since) else { continue };
+                    let Some(membership) = self.memberships.at_mut(place) else { continue };
+                    let rare = membership.rare();
+                    (rare.until, rare.messages) = (until, at.messages);
+                    self.left += 1;
+                    // It may have been fired without our having been told yet.
+                    self.heat(since);
+                }
+                Change::Folded { floor, lost, exact } => folded = Some((floor, lost, exact)),
+                Change::Closed { at, reason } => {
+                    // Rooms are left one by one after the cut, a sequence each.
+                    let (mut after, mut last) = (0, at);
+                    for place in 0..self.memberships.places() {
+                        if let Some(membership) = self.memberships.at_mut(place) {
+                            let rare = membership.rare();
+                            after += u64::from(rare.until > at);
+                            last = last.max(rare.until);
+                            rare.until = rare.until.min(at);
+                        }
+                    }
+                    self.rare().is_cut_blurred = last - at != after;
+                    self.rare().closing = Some((at, reason));
+                }
+            }
+        }
+        for since in ready.drain(..) {
+            self.heat(since);
+        }
+        if ready.capacity() > 0 {
+            self.rare().ready = ready;
+        }
+        let is_wide = self.memberships.len() > if self.is_wide { FEW } else { MANY };
+        if is_wide && !self.is_wide {
+            let awake = self.memberships.iter().filter(|(_, membership)| !membership.is_armed);
+            let hot = awake.map(|(since, _)| since).collect();
+            self.rare().hot = hot;
+        } else if self.is_wide && !is_wide {
+            self.rare().hot = Vec::new();
+        }
+        self.is_wide = is_wide;
+        if let Some((floor, lost, exact)) = folded {
+            self.skip_to(floor, lost, exact);
+        }
+    }
+
+    /// Passes over all messages below `floor`, which are lost.
+    #[cold]
+    fn skip_to(&mut self, floor: u64, lost: u64, exact: bool) {
+        let me = self.me;
+        self.rare().floor = floor;
+        // The fold may be newer than the horizon. What lies between is lost with the rest: who it was for may
+        // depend on memberships that were folded away. All changes up to the floor were taken with it.
+        self.horizon = self.horizon.max(floor);
+        let (mut missed, mut exact) = (lost, exact);
+        for place in 0..self.memberships.places() {
+            while self.next_sequence(place).is_some_and(|sequence| sequence < floor) {
+                let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { break };
+                let gap = membership.take_gap();
+                missed += gap.map_or(0, |gap| gap.missed);
+                exact &= gap.is_none_or(|gap| gap.exact);
+                let bound = floor.min(membership.until());
+                let room = &*membership.room;
+                membership.cursor.walk(bound, |sequence, entry| {
+                    missed += u64::from(is_for(entry, sequence, me, room, &others));
+                    exact &= !matches!(entry, Entry::Aimed { audience, .. } if audience.asks_for_rooms());
+                    ControlFlow::Continue(())
+                });
+            }
+        }
+        self.read = self.read.max(floor);
+        if missed > 0 {
+            self.rare().gap = Some(Gap { missed, exact, reason: GapReason::Memberships });
+        }
+    }
+}
