@@ -21,6 +21,29 @@ pub enum NamespaceError {
     EngineClosed,
 }
 
+/// A text that cannot be a pattern of namespace paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternError {
+    pub(crate) text: Box<str>,
+    pub(crate) at: Option<usize>,
+    pub(crate) problem: &'static str,
+}
+
+impl PatternError {
+    /// Returns the text as it was given.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the byte of the text at which the brace stands that is wrong. Returns nothing if the text as a
+    /// whole cannot be a path, whatever its braces mean.
+    #[must_use]
+    pub fn at(&self) -> Option<usize> {
+        self.at
+    }
+}
+
 /// Why an event name was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -126,6 +149,16 @@ impl fmt::Display for NamespaceError {
     }
 }
 
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bad pattern of paths {:?}", self.text)?;
+        if let Some(at) = self.at {
+            write!(f, ", at byte {at}")?;
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
+
 impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -199,6 +232,7 @@ impl fmt::Display for ConfigError {
 }
 
 impl Error for NamespaceError {}
+impl Error for PatternError {}
 impl Error for EventError {}
 impl Error for RoomNameError {}
 impl Error for MembershipError {}

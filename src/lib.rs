@@ -1,9 +1,9 @@
 #![doc = include_str!("guide.md")]
 
 // Files import only downwards. From the ground up: foreign, merge, reason, roll, slab, sync; then payload,
-// error, order, segment; event, entry, log, mailbox, name, ledger; config; topic, with all that happens under
-// a room's lock; delivery, index, joined; reader, state; and the handles: room, target, broadcast, socket,
-// inbox, namespace, engine.
+// error, order, segment; event, entry, log, mailbox, name, ledger; config, pattern; topic, with all that
+// happens under a room's lock; delivery, index, joined; reader, state; and the handles: room, target,
+// broadcast, socket, inbox, namespace, engine.
 mod broadcast;
 mod config;
 mod delivery;
@@ -24,6 +24,8 @@ mod models;
 mod name;
 mod namespace;
 mod order;
+#[allow(dead_code)] // wired with dynamic namespaces
+mod pattern;
 mod payload;
 mod reader;
 mod reason;
@@ -42,13 +44,14 @@ pub use crate::config::{Backlog, Overflow};
 pub use crate::delivery::{Delivery, Gap, GapReason, Message, Via};
 pub use crate::engine::{Engine, EngineBuilder};
 pub use crate::error::{
-    Closed, ConfigError, EmitError, EventError, MembershipError, NamespaceError, RecvTimeoutError,
-    RoomNameError, StaleSocket,
+    Closed, ConfigError, EmitError, EventError, MembershipError, NamespaceError, PatternError,
+    RecvTimeoutError, RoomNameError, StaleSocket,
 };
 pub use crate::event::{Event, IntoEvent};
 pub use crate::inbox::{Inbox, Iter};
 pub use crate::name::RoomName;
 pub use crate::namespace::Namespace;
+pub use crate::pattern::Params;
 pub use crate::payload::Payload;
 pub use crate::reason::DisconnectReason;
 pub use crate::room::Room;
