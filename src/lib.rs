@@ -1,10 +1,12 @@
 #![doc = include_str!("guide.md")]
 
-// Files import only downwards. From the ground up: foreign, merge, reason, roll, slab, sync; then payload,
-// error, order, segment; event, entry, log, mailbox, name, ledger; config, pattern; topic, with all that
-// happens under a room's lock; delivery, index, joined; reader, state; and the handles: room, target,
+// Files import only downwards. From the ground up: foreign, merge, reason, roll, slab, sync; then clock,
+// payload, serial; error, order, segment; event, entry, log, mailbox, name, ledger; config; topic, with all
+// that happens under a room's lock; delivery, index, joined; reader, state; and the handles: room, target,
 // broadcast, socket, inbox, namespace, engine.
 mod broadcast;
+#[allow(dead_code)]
+mod clock;
 mod config;
 mod delivery;
 mod engine;
@@ -32,6 +34,8 @@ mod reason;
 mod roll;
 mod room;
 mod segment;
+#[allow(dead_code)]
+mod serial;
 mod slab;
 mod socket;
 mod state;

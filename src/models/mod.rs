@@ -12,6 +12,7 @@
 //!
 //! loom reports an `Arc` that is leaked or dropped twice. The [`Token`]s in all messages hold one.
 
+mod clock;
 mod engine;
 mod inbox;
 mod index;
@@ -20,6 +21,7 @@ mod membership;
 mod room;
 mod scene;
 mod segment;
+mod serial;
 mod wake;
 
 use std::collections::BTreeSet;
