@@ -125,6 +125,16 @@ pub enum RecvTimeoutError {
     Closed(DisconnectReason),
 }
 
+/// Why there is no answer of a recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AckError {
+    /// It had not answered when the time was over, or the waiting was [given up](crate::Acks::cancel).
+    TimedOut,
+    /// It was disconnected before it answered, for this reason.
+    Disconnected(DisconnectReason),
+}
+
 /// A setting that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -225,6 +235,15 @@ impl fmt::Display for RecvTimeoutError {
     }
 }
 
+impl fmt::Display for AckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("not answered in time"),
+            Self::Disconnected(reason) => write!(f, "not answered before the end: {reason}"),
+        }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` {}", self.setting, self.problem)
@@ -240,6 +259,7 @@ impl Error for EmitError {}
 impl Error for StaleSocket {}
 impl Error for Closed {}
 impl Error for RecvTimeoutError {}
+impl Error for AckError {}
 impl Error for ConfigError {}
 
 impl From<RoomNameError> for MembershipError {

@@ -1,9 +1,11 @@
 #![doc = include_str!("guide.md")]
 
 // Files import only downwards. From the ground up: foreign, merge, reason, roll, slab, sync; then clock,
-// payload, serial; error, order, segment; event, entry, log, mailbox, name, ledger; config; topic, with all
+// payload, serial; error, order, segment; ack, event, entry, log, mailbox, name, ledger; config; topic, with all
 // that happens under a room's lock; delivery, index, joined; reader, state; and the handles: room, target,
 // broadcast, socket, inbox, namespace, engine.
+#[allow(dead_code)]
+mod ack;
 mod broadcast;
 #[allow(dead_code)]
 mod clock;
@@ -43,12 +45,14 @@ mod sync;
 mod target;
 mod topic;
 
+pub use crate::ack::answers::Answers;
+pub use crate::ack::{Ack, Acks};
 pub use crate::broadcast::{Broadcast, Emitted};
 pub use crate::config::{Backlog, Overflow};
 pub use crate::delivery::{Delivery, Gap, GapReason, Message, Via};
 pub use crate::engine::{Engine, EngineBuilder};
 pub use crate::error::{
-    Closed, ConfigError, EmitError, EventError, MembershipError, NamespaceError, PatternError,
+    AckError, Closed, ConfigError, EmitError, EventError, MembershipError, NamespaceError, PatternError,
     RecvTimeoutError, RoomNameError, StaleSocket,
 };
 pub use crate::event::{Event, IntoEvent};

@@ -12,6 +12,7 @@
 //!
 //! loom reports an `Arc` that is leaked or dropped twice. The [`Token`]s in all messages hold one.
 
+mod ack;
 mod clock;
 mod engine;
 mod inbox;
