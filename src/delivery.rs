@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use crate::entry::{Entry, NAMED};
-use crate::event::{Event, EventTable, GAP};
+use crate::event::{EventHandle, EventTable, GAP};
 use crate::name::RoomName;
 use crate::payload::Payload;
 use crate::slab::SocketId;
@@ -69,7 +69,7 @@ pub enum Via<'a> {
 /// A message to keep: [`Delivery`] without the borrow. Cloning it copies no content.
 #[derive(Clone, Debug)]
 pub struct Message {
-    event: Event,
+    event: EventHandle,
     payload: Payload,
     sender: Option<SocketId>,
     kind: Option<Kind>,
@@ -93,7 +93,7 @@ impl<'a> Delivery<'a> {
     /// Returns whether it is this event, without looking at its name: cheaper than comparing names.
     #[must_use]
     #[inline]
-    pub fn is(&self, event: &Event) -> bool {
+    pub fn is(&self, event: &EventHandle) -> bool {
         match self.item {
             Item::Message(entry) if entry.event() != NAMED => self.events.is(event, entry.event()),
             _ => self.event() == event.name(),
@@ -190,7 +190,7 @@ impl Message {
 
     /// Returns whether it is this event.
     #[must_use]
-    pub fn is(&self, event: &Event) -> bool {
+    pub fn is(&self, event: &EventHandle) -> bool {
         self.event.name() == event.name()
     }
 

@@ -34,13 +34,13 @@ pub(crate) const GAP: &str = "gap";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Event {
+pub struct EventHandle {
     name: SmolStr,
     table: u32,
     index: u32,
 }
 
-impl Event {
+impl EventHandle {
     /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -48,27 +48,27 @@ impl Event {
     }
 }
 
-impl fmt::Debug for Event {
+impl fmt::Debug for EventHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Event").field(&self.name).finish()
+        f.debug_tuple("EventHandle").field(&self.name).finish()
     }
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for EventHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
 }
 
-/// What names an event in an emit: text, or a resolved [`Event`].
+/// What names an event in an emit: text, or a resolved [`EventHandle`].
 ///
 /// Not to be implemented outside the crate.
 pub trait IntoEvent: sealed::Resolve {}
 
 impl IntoEvent for &str {}
 impl IntoEvent for &String {}
-impl IntoEvent for &Event {}
-impl IntoEvent for Event {}
+impl IntoEvent for &EventHandle {}
+impl IntoEvent for EventHandle {}
 
 pub(crate) mod sealed {
     use super::{EventError, EventId, EventTable};
@@ -99,7 +99,7 @@ impl sealed::Resolve for &String {
     }
 }
 
-impl sealed::Resolve for &Event {
+impl sealed::Resolve for &EventHandle {
     fn resolve(self, table: &EventTable) -> Result<EventId, EventError> {
         self.number(table).map_or_else(|| table.id(&self.name), |number| Ok(EventId::Listed(number)))
     }
@@ -110,7 +110,7 @@ impl sealed::Resolve for &Event {
     }
 }
 
-impl sealed::Resolve for Event {
+impl sealed::Resolve for EventHandle {
     fn resolve(self, table: &EventTable) -> Result<EventId, EventError> {
         (&self).resolve(table)
     }
@@ -126,7 +126,7 @@ pub enum EventId {
     Unlisted(SmolStr),
 }
 
-/// The index of an [`Event`] that found the table full.
+/// The index of an [`EventHandle`] that found the table full.
 const UNLISTED: u32 = u32::MAX;
 
 /// Event names by number and back. Grows up to a limit and never shrinks, as programs have few event
@@ -164,12 +164,12 @@ impl EventTable {
     }
 
     /// Resolves a name for later use.
-    pub(crate) fn event(&self, name: &str) -> Result<Event, EventError> {
+    pub(crate) fn event(&self, name: &str) -> Result<EventHandle, EventError> {
         let index = match self.id(name)? {
             EventId::Listed(index) => index,
             EventId::Unlisted(_) => UNLISTED,
         };
-        Ok(Event { name: SmolStr::new(name), table: self.number, index })
+        Ok(EventHandle { name: SmolStr::new(name), table: self.number, index })
     }
 
     /// Returns the name with this number.
@@ -179,18 +179,18 @@ impl EventTable {
     }
 
     /// The event with this number.
-    pub(crate) fn listed(&self, index: u32) -> Event {
-        Event { name: self.smol_name(index).clone(), table: self.number, index }
+    pub(crate) fn listed(&self, index: u32) -> EventHandle {
+        EventHandle { name: self.smol_name(index).clone(), table: self.number, index }
     }
 
     /// An event that this table has no number for.
-    pub(crate) fn unlisted(&self, name: &str) -> Event {
-        Event { name: SmolStr::new(name), table: self.number, index: UNLISTED }
+    pub(crate) fn unlisted(&self, name: &str) -> EventHandle {
+        EventHandle { name: SmolStr::new(name), table: self.number, index: UNLISTED }
     }
 
     /// Whether the event has this number here.
     #[inline]
-    pub(crate) fn is(&self, event: &Event, index: u32) -> bool {
+    pub(crate) fn is(&self, event: &EventHandle, index: u32) -> bool {
         if event.table == self.number { event.index == index } else { event.name == self.name(index) }
     }
 

@@ -55,7 +55,7 @@ pub use crate::error::{
     AckError, Closed, ConfigError, EmitError, EventError, MembershipError, NamespaceError, PatternError,
     RecvTimeoutError, RoomNameError, StaleSocket,
 };
-pub use crate::event::{Event, IntoEvent};
+pub use crate::event::{EventHandle, IntoEvent};
 pub use crate::inbox::{Inbox, Iter};
 pub use crate::name::RoomName;
 pub use crate::namespace::Namespace;

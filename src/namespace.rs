@@ -6,7 +6,7 @@ use std::fmt;
 use crate::broadcast::{Broadcast, Emitted, Emitter};
 use crate::config::Backlog;
 use crate::error::{EmitError, EventError, RoomNameError, StaleSocket};
-use crate::event::{Event, IntoEvent};
+use crate::event::{EventHandle, IntoEvent};
 use crate::inbox::Inbox;
 use crate::name::RoomName;
 use crate::payload::Payload;
@@ -111,7 +111,7 @@ impl Namespace {
     /// # Errors
     ///
     /// For a name that is empty, too long or reserved.
-    pub fn event(&self, name: &str) -> Result<Event, EventError> {
+    pub fn event(&self, name: &str) -> Result<EventHandle, EventError> {
         self.core.engine.events.event(name)
     }
 

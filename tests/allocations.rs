@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use counting::allocations;
-use roomcast::{Engine, Event, Inbox, Namespace, Payload, Room, Socket, Target};
+use roomcast::{Engine, EventHandle, Inbox, Namespace, Payload, Room, Socket, Target};
 
 /// Messages in a segment of a room that is read along.
 const SEGMENT: u64 = 16;
@@ -22,7 +22,7 @@ const PUBLISHED: u64 = 16 * 300;
 struct World {
     namespace: Namespace,
     rooms: Vec<Room>,
-    event: Event,
+    event: EventHandle,
     payload: Payload,
     /// The sockets; the first is in no room, the others in all.
     sockets: Vec<(Socket, Inbox)>,

@@ -9,7 +9,7 @@ use std::thread;
 use common::{line, messages, watched};
 use roomcast::{
     Backlog, Broadcast, Closed, ConfigError, Delivery, DisconnectReason, EmitError, Emitted, Engine,
-    EngineBuilder, Event, EventError, Gap, GapReason, Inbox, Iter, MembershipError, Message, Namespace,
+    EngineBuilder, EventError, EventHandle, Gap, GapReason, Inbox, Iter, MembershipError, Message, Namespace,
     NamespaceError, Overflow, Payload, RecvTimeoutError, Room, RoomName, RoomNameError, Socket, SocketId,
     StaleSocket, Target, Via,
 };
@@ -28,7 +28,7 @@ fn public_types_cross_threads_and_show_themselves() {
     handle::<SocketId>();
     handle::<Room>();
     handle::<RoomName>();
-    handle::<Event>();
+    handle::<EventHandle>();
     handle::<Payload>();
     handle::<Target>();
     handle::<Broadcast<'static>>();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::RwLock;
-use roomcast::{Engine, Event, Inbox, Payload, Room};
+use roomcast::{Engine, EventHandle, Inbox, Payload, Room};
 use slab::Slab;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
@@ -56,7 +56,7 @@ fn first_word(payload: &[u8]) -> u64 {
 /// member, and the payload is counted once for the room. Readers do not count it.
 pub(crate) struct Roomcast {
     room: Room,
-    event: Event,
+    event: EventHandle,
     inboxes: Vec<Inbox>,
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::io::BufRead;
 
-use roomcast::{Engine, Event, Inbox, Namespace, Room, Socket};
+use roomcast::{Engine, EventHandle, Inbox, Namespace, Room, Socket};
 
 use crate::parse::{Line, Parser};
 
@@ -58,10 +58,10 @@ fn replay_on(engine: &Engine, mut log: impl BufRead) -> Result<Summary, Box<dyn 
 struct Replay {
     irc: Namespace,
     ubuntu: Room,
-    joined: Event,
-    left: Event,
-    renamed: Event,
-    message: Event,
+    joined: EventHandle,
+    left: EventHandle,
+    renamed: EventHandle,
+    message: EventHandle,
     /// In the order in which they connected.
     users: Vec<User>,
     /// Places in `users`.

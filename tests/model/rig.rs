@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use roomcast::{
-    Broadcast, DisconnectReason, EmitError, Emitted, Engine, Event, Inbox, MembershipError, Namespace, Room,
-    RoomName, Socket, SocketId, StaleSocket, Target,
+    Broadcast, DisconnectReason, EmitError, Emitted, Engine, EventHandle, Inbox, MembershipError, Namespace,
+    Room, RoomName, Socket, SocketId, StaleSocket, Target,
 };
 
 use crate::mail::{EVENTS, Mail};
@@ -23,7 +23,7 @@ pub(crate) struct Rig {
     pub(crate) names: Vec<RoomName>,
     handles: Vec<(usize, Room)>,
     targets: Vec<Kept>,
-    events: Vec<Event>,
+    events: Vec<EventHandle>,
     next_id: u64,
 }
 
