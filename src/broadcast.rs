@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use crate::convert::IntoPayload;
 use crate::entry::{Audience, Entry, NAMED};
 use crate::error::{EmitError, RoomNameError, StaleSocket};
 use crate::event::{EventId, IntoEvent};
@@ -101,14 +102,18 @@ impl<'a> Broadcast<'a> {
     ///
     /// # Errors
     ///
-    /// Nobody gets anything if the event name or a room name is refused, an addressed socket is gone,
-    /// the emitting socket is closed or the namespace is removed. An addressed room that does not exist
+    /// Nobody gets anything if the event name or a room name is refused, the payload cannot be made, an
+    /// addressed socket is gone, the emitting socket is closed or the namespace is removed. An addressed room that does not exist
     /// is no error: it has no members.
-    pub fn emit(&self, event: impl IntoEvent, payload: impl Into<Payload>) -> Result<Emitted, EmitError> {
+    pub fn emit<E: IntoEvent>(
+        &self,
+        event: E,
+        payload: impl IntoPayload<E::Data>,
+    ) -> Result<Emitted, EmitError> {
         let namespace = self.from.namespace();
         self.from.check()?;
         let event = event.resolve(&namespace.engine.events)?;
-        emit_to(namespace, self.from, &self.target, event, payload.into())
+        emit_to(namespace, self.from, &self.target, event, payload.into_payload()?)
     }
 }
 
@@ -141,16 +146,23 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// If the event name is refused or the namespace is removed.
-    pub fn emit(&self, event: impl IntoEvent, payload: impl Into<Payload>) -> Result<Emitted, EmitError> {
+    /// If the event name is refused, the payload cannot be made or the namespace is removed.
+    pub fn emit<E: IntoEvent>(
+        &self,
+        event: E,
+        payload: impl IntoPayload<E::Data>,
+    ) -> Result<Emitted, EmitError> {
         let namespace = self.namespace_core();
         let events = &namespace.engine.events;
         let entry = match event.number(events) {
-            Some(event) => Entry::All { payload: payload.into(), event, sender: None },
+            Some(event) => Entry::All { payload: payload.into_payload()?, event, sender: None },
             None => match event.resolve(events)? {
-                EventId::Listed(event) => Entry::All { payload: payload.into(), event, sender: None },
+                EventId::Listed(event) => {
+                    Entry::All { payload: payload.into_payload()?, event, sender: None }
+                }
                 named @ EventId::Unlisted(_) => {
-                    aimed(&Target::new(), audience(&[self.topic()], None, false), named, payload.into())
+                    let payload = payload.into_payload()?;
+                    aimed(&Target::new(), audience(&[self.topic()], None, false), named, payload)
                 }
             },
         };
@@ -163,18 +175,19 @@ impl Room {
 }
 
 /// Emits to a room, from a socket, that socket excluded.
-pub(crate) fn emit_from(
+pub(crate) fn emit_from<E: IntoEvent>(
     room: &Room,
     socket: &SocketCore,
-    event: impl IntoEvent,
-    payload: impl Into<Payload>,
+    event: E,
+    payload: impl IntoPayload<E::Data>,
 ) -> Result<Emitted, EmitError> {
     check_open(socket)?;
     let namespace = &*socket.namespace;
     let topic = own(namespace, room)?;
     let sender = socket.id();
-    let payload = payload.into();
-    let entry = match event.resolve(&namespace.engine.events)? {
+    let event = event.resolve(&namespace.engine.events)?;
+    let payload = payload.into_payload()?;
+    let entry = match event {
         EventId::Listed(event) => Entry::NotSender { payload, event, sender },
         named @ EventId::Unlisted(_) => {
             aimed(&Target::new(), audience(&[topic], Some(sender), true), named, payload)
@@ -184,16 +197,16 @@ pub(crate) fn emit_from(
 }
 
 /// Emits to one socket.
-pub(crate) fn emit_direct(
+pub(crate) fn emit_direct<E: IntoEvent>(
     socket: &SocketCore,
-    event: impl IntoEvent,
-    payload: impl Into<Payload>,
+    event: E,
+    payload: impl IntoPayload<E::Data>,
 ) -> Result<Emitted, EmitError> {
     check_open(socket)?;
     let namespace = &*socket.namespace;
     let event = event.resolve(&namespace.engine.events)?;
+    let payload = payload.into_payload()?;
     let topic = socket.direct().map_err(EmitError::Closed)?;
-    let payload = payload.into();
     let entry = match event {
         EventId::Listed(event) => Entry::All { payload, event, sender: None },
         named @ EventId::Unlisted(_) => {

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::LazyLock;
 
+use crate::convert::FromPayload;
 use crate::entry::{Entry, NAMED};
-use crate::event::{EventHandle, EventTable, GAP};
+use crate::error::DecodeError;
+use crate::event::{EventHandle, EventTable, GAP, IntoEvent};
 use crate::name::RoomName;
 use crate::payload::Payload;
 use crate::slab::SocketId;
+use crate::token::{Event, Typed};
 use crate::topic::{Kind, Topic};
 
 /// One message, as a socket gets it, or a [gap](Self::gap): borrowed from the room's log.
@@ -90,14 +93,90 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Returns whether it is this event, without looking at its name: cheaper than comparing names.
+    /// Returns whether it is this event. An [`EventHandle`] is compared by its number, which is cheaper than
+    /// comparing names; text and an [`Event`] by name.
     #[must_use]
     #[inline]
-    pub fn is(&self, event: &EventHandle) -> bool {
+    pub fn is(&self, event: impl IntoEvent) -> bool {
         match self.item {
-            Item::Message(entry) if entry.event() != NAMED => self.events.is(event, entry.event()),
-            _ => self.event() == event.name(),
+            Item::Message(entry) if entry.event() != NAMED => self.events.is(&event, entry.event()),
+            _ => self.event() == event.text(),
         }
+    }
+
+    /// Reads what the message carries, if it is this event.
+    ///
+    /// Takes a type that is decoded, which takes the feature `serde`, or `()`. What was emitted as an `Arc<T>`
+    /// is read with [`get_as`](Self::get_as).
+    ///
+    /// ```
+    /// # #[cfg(feature = "serde")] {
+    /// # use roomcast::{Engine, Event};
+    /// const MOVE: Event<(i32, i32)> = Event::new("move");
+    /// const SAID: Event<String> = Event::new("said");
+    ///
+    /// let (player, mut inbox) = Engine::new().of("/world").unwrap().connect();
+    /// player.emit(MOVE, &(1, 0)).unwrap();
+    /// inbox.drain(|delivery| {
+    ///     if let Some(step) = delivery.get(MOVE) {
+    ///         let (dx, dy) = step.unwrap();
+    ///         assert_eq!((dx, dy), (1, 0));
+    ///     } else if let Some(Ok(text)) = delivery.get(SAID) {
+    ///         println!("{}", text.trim());
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Some` error if it is the event, and carries something else: whoever emits by name may emit anything.
+    #[inline]
+    pub fn get<T: FromPayload<Typed<T>>>(&self, event: Event<T>) -> Option<Result<T, DecodeError>> {
+        self.get_as(event)
+    }
+
+    /// Reads what the message carries as a type of your choice, if it is this event: of an
+    /// [`Event<T>`](Event) as [`Shared<T>`](crate::Shared), `T` or [`Payload`], and of a name or an
+    /// [`EventHandle`] as any [`FromPayload`].
+    ///
+    /// ```
+    /// use roomcast::{Engine, Event, Shared};
+    /// use std::sync::Arc;
+    ///
+    /// const MAP: Event<Vec<u8>> = Event::new("map");
+    ///
+    /// let (player, mut inbox) = Engine::new().of("/world")?.connect();
+    /// let map = Arc::new(vec![0; 1000]);
+    /// player.emit(MAP, Arc::clone(&map))?;
+    /// let delivery = inbox.try_next().unwrap();
+    /// let Some(Ok(Shared(same))) = delivery.get_as(MAP) else { panic!("a map was emitted") };
+    /// assert!(Arc::ptr_eq(&map, &same));
+    /// assert!(delivery.get_as::<Shared<Vec<u8>>, _>("map").is_some());
+    /// assert!(delivery.get_as::<Shared<Vec<u8>>, _>("moved").is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    #[inline]
+    pub fn get_as<T, E>(&self, event: E) -> Option<Result<T, DecodeError>>
+    where
+        E: IntoEvent,
+        T: FromPayload<E::Data>,
+    {
+        self.is(event).then(|| T::from_payload(self.payload()))
+    }
+
+    /// Reads what the message carries, whatever its event, as [`Payload::decode`].
+    ///
+    /// # Errors
+    ///
+    /// If it is no such value.
+    #[inline]
+    pub fn decode<T: FromPayload>(&self) -> Result<T, DecodeError> {
+        self.payload().decode()
     }
 
     /// Returns what the message carries; nothing for a [gap](Self::gap).
@@ -190,8 +269,39 @@ impl Message {
 
     /// Returns whether it is this event.
     #[must_use]
-    pub fn is(&self, event: &EventHandle) -> bool {
-        self.event.name() == event.name()
+    pub fn is(&self, event: impl IntoEvent) -> bool {
+        self.event.name() == event.text()
+    }
+
+    /// Reads what it carries, if it is this event, as [`Delivery::get`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn get<T: FromPayload<Typed<T>>>(&self, event: Event<T>) -> Option<Result<T, DecodeError>> {
+        self.get_as(event)
+    }
+
+    /// Reads what it carries as a type of your choice, if it is this event, as [`Delivery::get_as`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn get_as<T, E>(&self, event: E) -> Option<Result<T, DecodeError>>
+    where
+        E: IntoEvent,
+        T: FromPayload<E::Data>,
+    {
+        self.is(event).then(|| T::from_payload(&self.payload))
+    }
+
+    /// Reads what it carries, whatever its event, as [`Payload::decode`].
+    ///
+    /// # Errors
+    ///
+    /// If it is no such value.
+    pub fn decode<T: FromPayload>(&self) -> Result<T, DecodeError> {
+        self.payload.decode()
     }
 
     /// Returns what the message carries.

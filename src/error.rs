@@ -102,6 +102,20 @@ pub enum EmitError {
     Closed(DisconnectReason),
     /// The namespace is removed.
     NamespaceClosed,
+    /// The value could not be made a payload.
+    Encode(EncodeError),
+}
+
+/// Why a value could not be made a [`Payload`](crate::Payload).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodeError {
+    message: Box<str>,
+}
+
+/// Why a [`Payload`](crate::Payload) is not the value that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    message: Box<str>,
 }
 
 /// The id is of no connected socket of this namespace.
@@ -140,6 +154,24 @@ pub enum AckError {
 pub struct ConfigError {
     pub(crate) setting: &'static str,
     pub(crate) problem: &'static str,
+}
+
+impl EncodeError {
+    /// Creates an error that displays as this message, for an [`IntoPayload`](crate::IntoPayload) of your
+    /// own.
+    #[must_use]
+    pub fn new(message: impl Into<Box<str>>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl DecodeError {
+    /// Creates an error that displays as this message, for a [`FromPayload`](crate::FromPayload) of your
+    /// own.
+    #[must_use]
+    pub fn new(message: impl Into<Box<str>>) -> Self {
+        Self { message: message.into() }
+    }
 }
 
 impl ConfigError {
@@ -210,7 +242,20 @@ impl fmt::Display for EmitError {
             Self::Stale(error) => error.fmt(f),
             Self::Closed(reason) => write!(f, "the socket is closed: {reason}"),
             Self::NamespaceClosed => f.write_str("the namespace is removed"),
+            Self::Encode(error) => error.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }
 
@@ -256,6 +301,8 @@ impl Error for EventError {}
 impl Error for RoomNameError {}
 impl Error for MembershipError {}
 impl Error for EmitError {}
+impl Error for EncodeError {}
+impl Error for DecodeError {}
 impl Error for StaleSocket {}
 impl Error for Closed {}
 impl Error for RecvTimeoutError {}
@@ -283,6 +330,12 @@ impl From<RoomNameError> for EmitError {
 impl From<StaleSocket> for EmitError {
     fn from(error: StaleSocket) -> Self {
         Self::Stale(error)
+    }
+}
+
+impl From<EncodeError> for EmitError {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
     }
 }
 

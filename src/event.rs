@@ -1,4 +1,4 @@
-//! Event names, and the table that makes small numbers of them.
+//! What names events, and the table that makes small numbers of them.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 
 use crate::error::EventError;
 use crate::sync::RwLock;
+use crate::token::{Event, Typed, Untyped};
 
 /// Names that nobody emits: those that Socket.IO keeps for itself, and the one under which an inbox
 /// tells of a gap.
@@ -19,7 +20,8 @@ const RESERVED: [&str; 5] = ["connect", "connect_error", "disconnect", "disconne
 /// The event name of a [gap](crate::Delivery::gap).
 pub(crate) const GAP: &str = "gap";
 
-/// An event name that its engine has resolved: emitting under it hashes nothing and allocates nothing.
+/// An event name that its engine has resolved: emitting under it hashes nothing and allocates nothing. It is
+/// to the name what a [`Room`](crate::Room) is to a room's.
 ///
 /// Comes from [`Namespace::event`](crate::Namespace::event). It can be used wherever a name can; with
 /// another engine than its own it is looked up there like text.
@@ -60,22 +62,53 @@ impl fmt::Display for EventHandle {
     }
 }
 
-/// What names an event in an emit: text, or a resolved [`EventHandle`].
+/// What names an event, in an emit and where messages are read: text, a resolved [`EventHandle`], or an
+/// [`Event<T>`](Event), which is text with a type.
 ///
 /// Not to be implemented outside the crate.
-pub trait IntoEvent: sealed::Resolve {}
+pub trait IntoEvent: sealed::Resolve {
+    /// What its messages carry: [`Untyped`], or [`Typed<T>`].
+    type Data;
+}
 
-impl IntoEvent for &str {}
-impl IntoEvent for &String {}
-impl IntoEvent for &EventHandle {}
-impl IntoEvent for EventHandle {}
+impl IntoEvent for &str {
+    type Data = Untyped;
+}
+
+impl IntoEvent for &String {
+    type Data = Untyped;
+}
+
+impl IntoEvent for &EventHandle {
+    type Data = Untyped;
+}
+
+impl IntoEvent for EventHandle {
+    type Data = Untyped;
+}
+
+impl<T> IntoEvent for Event<T> {
+    type Data = Typed<T>;
+}
+
+impl<T> IntoEvent for &Event<T> {
+    type Data = Typed<T>;
+}
 
 pub(crate) mod sealed {
     use super::{EventError, EventId, EventTable};
 
     pub trait Resolve {
         #[doc(hidden)]
-        fn resolve(self, table: &EventTable) -> Result<EventId, EventError>;
+        fn text(&self) -> &str;
+
+        #[doc(hidden)]
+        fn resolve(self, table: &EventTable) -> Result<EventId, EventError>
+        where
+            Self: Sized,
+        {
+            table.id(self.text())
+        }
 
         /// The number in this table, as far as it is known without looking. Apart from `resolve`, as its
         /// result is too large for the hot path.
@@ -88,18 +121,34 @@ pub(crate) mod sealed {
 }
 
 impl sealed::Resolve for &str {
-    fn resolve(self, table: &EventTable) -> Result<EventId, EventError> {
-        table.id(self)
+    fn text(&self) -> &str {
+        self
     }
 }
 
 impl sealed::Resolve for &String {
-    fn resolve(self, table: &EventTable) -> Result<EventId, EventError> {
-        table.id(self)
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+impl<T> sealed::Resolve for Event<T> {
+    fn text(&self) -> &str {
+        self.name()
+    }
+}
+
+impl<T> sealed::Resolve for &Event<T> {
+    fn text(&self) -> &str {
+        self.name()
     }
 }
 
 impl sealed::Resolve for &EventHandle {
+    fn text(&self) -> &str {
+        &self.name
+    }
+
     fn resolve(self, table: &EventTable) -> Result<EventId, EventError> {
         self.number(table).map_or_else(|| table.id(&self.name), |number| Ok(EventId::Listed(number)))
     }
@@ -111,8 +160,17 @@ impl sealed::Resolve for &EventHandle {
 }
 
 impl sealed::Resolve for EventHandle {
+    fn text(&self) -> &str {
+        &self.name
+    }
+
     fn resolve(self, table: &EventTable) -> Result<EventId, EventError> {
         (&self).resolve(table)
+    }
+
+    #[inline]
+    fn number(&self, table: &EventTable) -> Option<u32> {
+        (&self).number(table)
     }
 }
 
@@ -190,8 +248,11 @@ impl EventTable {
 
     /// Whether the event has this number here.
     #[inline]
-    pub(crate) fn is(&self, event: &EventHandle, index: u32) -> bool {
-        if event.table == self.number { event.index == index } else { event.name == self.name(index) }
+    pub(crate) fn is(&self, event: &impl sealed::Resolve, index: u32) -> bool {
+        match event.number(self) {
+            Some(number) => number == index,
+            None => event.text() == self.name(index),
+        }
     }
 
     fn smol_name(&self, index: u32) -> &SmolStr {

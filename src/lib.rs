@@ -1,16 +1,19 @@
 #![doc = include_str!("guide.md")]
 
-// Files import only downwards. From the ground up: foreign, merge, reason, roll, slab, sync; then clock,
-// payload, serial; error, order, segment; ack, event, entry, log, mailbox, name, ledger; config; topic, with all
-// that happens under a room's lock; delivery, index, joined; reader, state; and the handles: room, target,
-// broadcast, socket, inbox, namespace, engine.
-#[allow(dead_code)]
-mod ack;
+// Files import only downwards. From the ground up: foreign, merge, reason, roll, slab, sync, token; then
+// error, payload, encode, decode, convert, order, segment; event, entry, log, mailbox, name, ledger; config; topic, with all that happens under
+// a room's lock; delivery, index, joined; reader, state; and the handles: room, target, broadcast, socket,
+// inbox, namespace, engine.
 mod broadcast;
 #[allow(dead_code)]
 mod clock;
 mod config;
+mod convert;
+#[cfg(feature = "serde")]
+mod decode;
 mod delivery;
+#[cfg(feature = "serde")]
+mod encode;
 mod engine;
 mod entry;
 mod error;
@@ -43,17 +46,19 @@ mod socket;
 mod state;
 mod sync;
 mod target;
+mod token;
 mod topic;
 
 pub use crate::ack::answers::Answers;
 pub use crate::ack::{Ack, Acks};
 pub use crate::broadcast::{Broadcast, Emitted};
 pub use crate::config::{Backlog, Overflow};
+pub use crate::convert::{FromPayload, IntoPayload, Shared};
 pub use crate::delivery::{Delivery, Gap, GapReason, Message, Via};
 pub use crate::engine::{Engine, EngineBuilder};
 pub use crate::error::{
-    AckError, Closed, ConfigError, EmitError, EventError, MembershipError, NamespaceError, PatternError,
-    RecvTimeoutError, RoomNameError, StaleSocket,
+    AckError, Closed, ConfigError, DecodeError, EmitError, EncodeError, EventError, MembershipError,
+    NamespaceError, PatternError, RecvTimeoutError, RoomNameError, StaleSocket,
 };
 pub use crate::event::{EventHandle, IntoEvent};
 pub use crate::inbox::{Inbox, Iter};
@@ -66,6 +71,7 @@ pub use crate::room::Room;
 pub use crate::slab::SocketId;
 pub use crate::socket::Socket;
 pub use crate::target::{IntoRooms, IntoTargets, Target};
+pub use crate::token::{Event, Typed, Untyped};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

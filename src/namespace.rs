@@ -5,11 +5,11 @@ use std::fmt;
 
 use crate::broadcast::{Broadcast, Emitted, Emitter};
 use crate::config::Backlog;
+use crate::convert::IntoPayload;
 use crate::error::{EmitError, EventError, RoomNameError, StaleSocket};
 use crate::event::{EventHandle, IntoEvent};
 use crate::inbox::Inbox;
 use crate::name::RoomName;
-use crate::payload::Payload;
 use crate::room::Room;
 use crate::slab::SocketId;
 use crate::socket::Socket;
@@ -106,21 +106,26 @@ impl Namespace {
         sizes.filter(|(_, len)| *len > 0).collect()
     }
 
-    /// Resolves an event name for later use: emitting under it hashes and allocates nothing.
+    /// Resolves an event name for later use: emitting under it hashes and allocates nothing. The handle of an
+    /// [`Event<T>`](crate::Event) no longer says what its messages carry.
     ///
     /// # Errors
     ///
     /// For a name that is empty, too long or reserved.
-    pub fn event(&self, name: &str) -> Result<EventHandle, EventError> {
-        self.core.engine.events.event(name)
+    pub fn event(&self, name: impl IntoEvent) -> Result<EventHandle, EventError> {
+        self.core.engine.events.event(name.text())
     }
 
     /// Emits a message to all sockets. As [`Broadcast::emit`].
     ///
     /// # Errors
     ///
-    /// If the event name is refused or the namespace is removed.
-    pub fn emit(&self, event: impl IntoEvent, payload: impl Into<Payload>) -> Result<Emitted, EmitError> {
+    /// If the event name is refused, the payload cannot be made or the namespace is removed.
+    pub fn emit<E: IntoEvent>(
+        &self,
+        event: E,
+        payload: impl IntoPayload<E::Data>,
+    ) -> Result<Emitted, EmitError> {
         self.broadcast(Target::new()).emit(event, payload)
     }
 

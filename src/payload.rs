@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use triomphe::ThinArc;
 
-/// The content of a message: bytes, text, or any value in an [`Arc`].
+/// The content of a message: bytes, text, JSON, or any value in an [`Arc`].
 ///
 /// A payload is one thin pointer to shared, immutable content. All recipients of a message see the
 /// very same bytes or value; cloning a payload counts a reference and copies nothing. Make one
@@ -14,7 +14,10 @@ use triomphe::ThinArc;
 ///
 /// `&str`, `String`, `&[u8]`, `Vec<u8>` and byte arrays are copied once, into the payload. `Arc<str>`,
 /// `Arc<[u8]>` and `Arc<T>` are kept as they are. `()` is the empty payload. `Arc<Vec<u8>>` and
-/// `Arc<String>` are values like any other: only `Arc<[u8]>` and `Arc<str>` are bytes and text.
+/// `Arc<String>` are values like any other: only `Arc<[u8]>` and `Arc<str>` are bytes and text. JSON is
+/// text that [says so](Self::json).
+///
+/// With the feature `serde`, `Payload::encode` makes one from anything that is `Serialize`.
 ///
 /// ```
 /// use roomcast::Payload;
@@ -39,6 +42,7 @@ pub struct Payload(ThinArc<Kind, u8>);
 enum Kind {
     Bytes,
     Text,
+    Json,
     SharedBytes(Arc<[u8]>),
     SharedText(Arc<str>),
     Value { value: Arc<dyn Any + Send + Sync>, weight: usize },
@@ -54,22 +58,41 @@ impl Payload {
         Self::shared(Kind::Value { value, weight })
     }
 
-    /// Returns the bytes of a payload of bytes or text.
+    /// Creates a payload from text that is JSON, written by whoever: it is copied, and not looked at.
+    ///
+    /// Emitted under a name or by a transport's codec, it can be read as what
+    /// [`decode`](Self::decode) makes of it.
+    ///
+    /// ```
+    /// use roomcast::Payload;
+    ///
+    /// let payload = Payload::json(r#"{"x":1}"#);
+    /// assert_eq!(payload.as_json(), Some(r#"{"x":1}"#));
+    /// assert_eq!(payload.as_bytes(), Some(&br#"{"x":1}"#[..]));
+    /// assert_eq!(payload.as_str(), None);
+    /// ```
+    #[must_use]
+    pub fn json(text: impl AsRef<str>) -> Self {
+        Self::inline(Kind::Json, text.as_ref().as_bytes())
+    }
+
+    /// Returns the bytes of a payload of bytes, text or JSON.
     #[must_use]
     #[inline]
     pub fn as_bytes(&self) -> Option<&[u8]> {
         // The common case apart: a branch is cheaper than a jump table.
-        if let Kind::Bytes | Kind::Text = &self.0.header.header {
+        if let Kind::Bytes | Kind::Text | Kind::Json = &self.0.header.header {
             return Some(&self.0.slice);
         }
         match &self.0.header.header {
             Kind::SharedBytes(bytes) => Some(bytes),
             Kind::SharedText(text) => Some(text.as_bytes()),
-            Kind::Bytes | Kind::Text | Kind::Value { .. } => None,
+            Kind::Bytes | Kind::Text | Kind::Json | Kind::Value { .. } => None,
         }
     }
 
-    /// Returns the text of a payload of text. Bytes are not text, whatever they are.
+    /// Returns the text of a payload of text. Bytes are not text, whatever they are, and
+    /// [JSON](Self::as_json) is not either, so that a text is told from a document.
     ///
     /// Costs a look over the text, to see that it is UTF-8, unless it was made from an `Arc<str>`.
     #[must_use]
@@ -77,7 +100,17 @@ impl Payload {
         match &self.0.header.header {
             Kind::Text => std::str::from_utf8(&self.0.slice).ok(),
             Kind::SharedText(text) => Some(text),
-            Kind::Bytes | Kind::SharedBytes(_) | Kind::Value { .. } => None,
+            Kind::Bytes | Kind::Json | Kind::SharedBytes(_) | Kind::Value { .. } => None,
+        }
+    }
+
+    /// Returns the text of a payload of [JSON](Self::json). Costs a look over it, as
+    /// [`as_str`](Self::as_str).
+    #[must_use]
+    pub fn as_json(&self) -> Option<&str> {
+        match &self.0.header.header {
+            Kind::Json => std::str::from_utf8(&self.0.slice).ok(),
+            _ => None,
         }
     }
 
@@ -103,11 +136,11 @@ impl Payload {
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
-        if let Kind::Bytes | Kind::Text = &self.0.header.header {
+        if let Kind::Bytes | Kind::Text | Kind::Json = &self.0.header.header {
             return self.0.slice.len();
         }
         match &self.0.header.header {
-            Kind::Bytes | Kind::Text => self.0.slice.len(),
+            Kind::Bytes | Kind::Text | Kind::Json => self.0.slice.len(),
             Kind::SharedBytes(bytes) => bytes.len(),
             Kind::SharedText(text) => text.len(),
             Kind::Value { weight, .. } => *weight,
@@ -124,6 +157,17 @@ impl Payload {
     #[must_use]
     pub fn ptr_eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.0.as_ptr(), other.0.as_ptr())
+    }
+
+    /// What it is, to say so in an error.
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.0.header.header {
+            Kind::Bytes | Kind::SharedBytes(_) if self.is_empty() => "empty",
+            Kind::Bytes | Kind::SharedBytes(_) => "bytes",
+            Kind::Text | Kind::SharedText(_) => "text",
+            Kind::Json => "JSON",
+            Kind::Value { .. } => "a value in memory",
+        }
     }
 
     fn inline(kind: Kind, bytes: &[u8]) -> Self {
@@ -145,6 +189,9 @@ impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(text) = self.as_str() {
             return fmt::Debug::fmt(text, f);
+        }
+        if let Some(json) = self.as_json() {
+            return write!(f, "Json({json})");
         }
         match self.as_bytes() {
             Some(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
@@ -248,6 +295,12 @@ mod tests {
             assert_eq!(payload.is_empty(), as_bytes.is_empty());
             assert!(payload.downcast_ref::<u8>().is_none());
         }
+        for json in ["", "null", r#"{"x":1}"#] {
+            let payload = Payload::json(json);
+            assert_eq!((payload.as_json(), payload.as_bytes()), (Some(json), Some(json.as_bytes())));
+            assert_eq!((payload.as_str(), payload.len()), (None, json.len()));
+        }
+        assert_eq!(Payload::from("null").as_json(), None);
         assert!(std::ptr::eq(Payload::from(Arc::clone(&bytes)).as_bytes().unwrap(), &*bytes));
         assert_eq!(Arc::strong_count(&bytes), 1);
     }
@@ -267,11 +320,12 @@ mod tests {
     #[test]
     fn debug_shows_text_bytes_and_values() {
         let shown = format!(
-            "{:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?}",
             Payload::from("a\"b"),
+            Payload::json("[1]"),
             Payload::from(b"\x00b"),
             Payload::from(Arc::new(1_u64))
         );
-        assert_eq!(shown, r#""a\"b" b"\x00b" Value(8 bytes)"#);
+        assert_eq!(shown, r#""a\"b" Json([1]) b"\x00b" Value(8 bytes)"#);
     }
 }

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::broadcast::{Broadcast, Emitted, Emitter, emit_direct};
+use crate::convert::IntoPayload;
 use crate::error::{EmitError, MembershipError};
 use crate::event::IntoEvent;
 use crate::name::RoomName;
-use crate::payload::Payload;
 use crate::reason::DisconnectReason;
 use crate::room::Room;
 use crate::slab::SocketId;
@@ -114,8 +114,12 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// If the event name is refused or the socket is closed.
-    pub fn emit(&self, event: impl IntoEvent, payload: impl Into<Payload>) -> Result<Emitted, EmitError> {
+    /// If the event name is refused, the payload cannot be made or the socket is closed.
+    pub fn emit<E: IntoEvent>(
+        &self,
+        event: E,
+        payload: impl IntoPayload<E::Data>,
+    ) -> Result<Emitted, EmitError> {
         emit_direct(&self.core, event, payload)
     }
 
@@ -179,11 +183,11 @@ impl Room {
     /// # Errors
     ///
     /// As [`Broadcast::emit`].
-    pub fn emit_from(
+    pub fn emit_from<E: IntoEvent>(
         &self,
         socket: &Socket,
-        event: impl IntoEvent,
-        payload: impl Into<Payload>,
+        event: E,
+        payload: impl IntoPayload<E::Data>,
     ) -> Result<Emitted, EmitError> {
         crate::broadcast::emit_from(self, &socket.core, event, payload)
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Wake, Waker};
 
 use common::{line, messages, read, watched};
-use roomcast::{Engine, Inbox, Namespace, Payload, Socket, Target};
+use roomcast::{Engine, Inbox, IntoPayload, Namespace, Socket, Target};
 
 /// A small world: two sockets in two rooms.
 struct Scene {
@@ -33,7 +33,7 @@ impl Scene {
         (Arc::new(Self { engine, namespace, me, other, other_inbox, runs }), inbox)
     }
 
-    fn emit(&self, payload: impl Into<Payload>) {
+    fn emit(&self, payload: impl IntoPayload) {
         let _ = self.namespace.to("room").emit("n", payload);
     }
 

@@ -69,7 +69,7 @@ impl Rig {
     /// Sets up what an engine with these settings has under `path`.
     pub(crate) fn new(engine: &Engine, path: &str, rooms: usize, limits: Limits, fold_at: usize) -> Self {
         let namespace = engine.of(path).expect("the path is good");
-        let events = EVENTS.iter().map(|name| namespace.event(name).expect("the name is good")).collect();
+        let events = EVENTS.iter().map(|&name| namespace.event(name).expect("the name is good")).collect();
         Self {
             namespace,
             world: World::new(rooms, limits, fold_at),
