@@ -99,7 +99,7 @@ impl<'a> Delivery<'a> {
     #[inline]
     pub fn is(&self, event: impl IntoEvent) -> bool {
         match self.item {
-            Item::Message(entry) if entry.event() != NAMED => self.events.is(&event, entry.event()),
+            Item::Message(entry) if entry.event() != NAMED => event.is(self.events, entry.event()),
             _ => self.event() == event.text(),
         }
     }

@@ -117,6 +117,13 @@ pub(crate) mod sealed {
         fn number(&self, _table: &EventTable) -> Option<u32> {
             None
         }
+
+        /// Whether it is the event that has this number in this table.
+        #[doc(hidden)]
+        #[inline]
+        fn is(&self, table: &EventTable, index: u32) -> bool {
+            self.text() == table.name(index)
+        }
     }
 }
 
@@ -157,6 +164,11 @@ impl sealed::Resolve for &EventHandle {
     fn number(&self, table: &EventTable) -> Option<u32> {
         (self.table == table.number && self.index != UNLISTED).then_some(self.index)
     }
+
+    #[inline]
+    fn is(&self, table: &EventTable, index: u32) -> bool {
+        if self.table == table.number { self.index == index } else { self.text() == table.name(index) }
+    }
 }
 
 impl sealed::Resolve for EventHandle {
@@ -171,6 +183,11 @@ impl sealed::Resolve for EventHandle {
     #[inline]
     fn number(&self, table: &EventTable) -> Option<u32> {
         (&self).number(table)
+    }
+
+    #[inline]
+    fn is(&self, table: &EventTable, index: u32) -> bool {
+        (&self).is(table, index)
     }
 }
 
@@ -244,15 +261,6 @@ impl EventTable {
     /// An event that this table has no number for.
     pub(crate) fn unlisted(&self, name: &str) -> EventHandle {
         EventHandle { name: SmolStr::new(name), table: self.number, index: UNLISTED }
-    }
-
-    /// Whether the event has this number here.
-    #[inline]
-    pub(crate) fn is(&self, event: &impl sealed::Resolve, index: u32) -> bool {
-        match event.number(self) {
-            Some(number) => number == index,
-            None => event.text() == self.name(index),
-        }
     }
 
     fn smol_name(&self, index: u32) -> &SmolStr {

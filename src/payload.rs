@@ -60,8 +60,7 @@ impl Payload {
 
     /// Creates a payload from text that is JSON, written by whoever: it is copied, and not looked at.
     ///
-    /// Emitted under a name or by a transport's codec, it can be read as what
-    /// [`decode`](Self::decode) makes of it.
+    /// For what a client has sent, say. With the feature `serde`, readers [`decode`](Self::decode) it.
     ///
     /// ```
     /// use roomcast::Payload;

@@ -81,10 +81,21 @@ fn names_handles_and_types_are_one_event() {
         .iter()
         .map(|message| {
             assert_eq!(message.is(&handle), message.is(STEP));
+            assert_eq!(message.is(handle.clone()), message.is("step"));
             message.get_as(STEP).map(|step: Result<Shared<Step>, _>| step.unwrap().0)
         })
         .collect();
-    assert_eq!(read, [Some(Arc::clone(&value)), Some(value), None]);
+    assert_eq!(read, [Some(Arc::clone(&value)), Some(Arc::clone(&value)), None]);
+
+    // A handle says nothing of the type.
+    socket.emit(handle.clone(), "north").unwrap();
+    inbox.drain(|delivery| {
+        assert!(delivery.is(handle.clone()) && delivery.is(&handle) && !delivery.is(MAP));
+        assert!(
+            matches!(delivery.get_as::<Payload, _>(&handle), Some(Ok(text)) if text.as_str() == Some("north"))
+        );
+        assert!(delivery.get_as::<Shared<Step>, _>(STEP).is_some_and(|step| step.is_err()));
+    });
 }
 
 #[test]
