@@ -42,6 +42,30 @@ use crate::slab::SocketId;
 /// only [`wait`](Self::wait) looks at the system's.
 ///
 /// Dropping it, also as a future, forgets the message: answers that come are late.
+///
+/// ```
+/// use roomcast::{Client, Engine};
+/// use std::{sync::mpsc, time::Duration};
+///
+/// let engine = Engine::new();
+/// let game = engine.of("/game")?;
+/// let (ann, bob) = (Client::new(&engine), Client::new(&engine));
+/// ann.socket("/game", ())?.on_with_ack("ready", |_, (), ack| drop(ack.send("yes")))?;
+/// bob.socket("/game", ())?;
+///
+/// let (tell, told) = mpsc::channel();
+/// let ready = game.emit_with_ack("ready", ())?.timeout(Duration::from_secs(3));
+/// ready.on_done(move |answers| tell.send(answers).unwrap());
+/// let ready = game.emit_with_ack("ready", ())?;
+/// ann.poll();
+/// bob.poll(); // and no answer
+/// assert_eq!((ready.answered(), ready.expected(), ready.is_done()), (1, 2, false));
+/// bob.close(); // resolves all that it has yet to answer
+/// assert!(ready.is_done());
+/// assert!(!ready.wait().is_complete());
+/// assert_eq!(told.try_recv()?.answered().count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropping it forgets the answers: `wait`, `await` or leave a callback with `on_done`"]
 pub struct Acks {
     table: Arc<AckTable>,
@@ -55,6 +79,32 @@ pub struct Acks {
 /// What the one recipient of a message is going to answer: [`Acks`] for one.
 ///
 /// Dropping it, also as a future, forgets the message: an answer that comes is late.
+///
+/// ```
+/// use roomcast::{AckError, Client, Engine, Payload};
+///
+/// let engine = Engine::new();
+/// let game = engine.of("/game")?;
+/// game.on_connect(|socket| {
+///     let name = socket.emit_with_ack("name?", ()).unwrap();
+///     let socket = socket.clone();
+///     name.on_done(move |name| match name {
+///         Ok(name) => drop(socket.emit("welcome", name)),
+///         Err(why) => drop(socket.disconnect(why.to_string())),
+///     });
+/// });
+///
+/// let client = Client::new(&engine);
+/// let socket = client.socket("/game", ())?;
+/// socket.on_with_ack("name?", |_, (), ack| drop(ack.send("Ann")))?;
+/// socket.on("welcome", |_, name: Payload| assert_eq!(name.as_str(), Some("Ann")))?;
+/// assert_eq!(client.poll() + client.poll(), 3); // connected, the question, welcome
+///
+/// let late = game.sockets()[0].emit_with_ack("name?", ())?;
+/// client.close();
+/// assert!(matches!(late.wait(), Err(AckError::Disconnected(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropping it forgets the answer: `wait`, `await` or leave a callback with `on_done`"]
 pub struct Ack(Acks);
 
@@ -98,6 +148,10 @@ impl Acks {
     }
 
     /// Blocks the thread until it is done, and returns the answers.
+    ///
+    /// Without a [timeout](Self::timeout) it waits for as long as it takes, and for ever if the answers would be
+    /// brought by this thread: do not call it then, in a handler least of all. [`on_done`](Self::on_done) is for
+    /// that.
     ///
     /// With a [timeout](Self::timeout) it waits no longer than that from this call on by the system's clock
     /// either, so it ends even if nobody moves the engine's.
@@ -205,7 +259,8 @@ impl Ack {
         Self(self.0.timeout(timeout))
     }
 
-    /// Blocks the thread until there is an answer or there will be none.
+    /// Blocks the thread until there is an answer or there will be none. Not for a thread that would bring the
+    /// answer itself: see [`Acks::wait`].
     ///
     /// With a [timeout](Self::timeout) it waits no longer than that from this call on by the system's clock
     /// either, so it ends even if nobody moves the engine's.
@@ -228,6 +283,19 @@ impl Ack {
     /// If it was polled to its end as a future.
     pub fn on_done(self, callback: impl FnOnce(Result<Payload, AckError>) + Send + 'static) {
         self.0.on_done(move |answers| callback(only(answers)));
+    }
+
+    /// Ends the waiting now, and returns the answer if it is there.
+    ///
+    /// # Errors
+    ///
+    /// If it is not: as if the time were over, unless the recipient was disconnected before.
+    ///
+    /// # Panics
+    ///
+    /// If it was polled to its end as a future.
+    pub fn cancel(self) -> Result<Payload, AckError> {
+        only(self.0.cancel())
     }
 
     /// Returns whether there is an answer, or there will be none.

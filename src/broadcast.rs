@@ -6,13 +6,14 @@ use smallvec::SmallVec;
 
 use crate::convert::IntoPayload;
 use crate::entry::{Audience, Entry, NAMED};
-use crate::error::{EmitError, RoomNameError, StaleSocket};
+use crate::error::{EmitError, StaleSocket};
 use crate::event::{EventId, IntoEvent};
+use crate::name::RoomNameError;
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
 use crate::room::Room;
 use crate::slab::SocketId;
-use crate::state::{NamespaceCore, SocketCore};
+use crate::state::{Mute, NamespaceCore, SocketCore};
 use crate::sync::Arc;
 use crate::target::{IntoTargets, Place, Target};
 use crate::topic::{MANY, Published, Topic, Victims};
@@ -47,6 +48,15 @@ impl Emitted {
     }
 }
 
+impl Emitted {
+    /// Adds what an emit in another namespace did.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.sequence = None;
+        self.members += other.members;
+        self.rooms += other.rooms;
+    }
+}
+
 impl From<Option<Published>> for Emitted {
     fn from(published: Option<Published>) -> Self {
         published.map_or(Self::default(), |published| Self {
@@ -65,8 +75,9 @@ impl From<Option<Published>> for Emitted {
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before `emit`"]
 pub struct Broadcast<'a> {
-    from: Emitter<'a>,
-    target: Cow<'a, Target>,
+    pub(crate) from: Emitter<'a>,
+    pub(crate) target: Cow<'a, Target>,
+    is_volatile: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +91,7 @@ pub(crate) enum Emitter<'a> {
 
 impl<'a> Broadcast<'a> {
     pub(crate) fn new(from: Emitter<'a>, target: Cow<'a, Target>) -> Self {
-        Self { from, target }
+        Self { from, target, is_volatile: false }
     }
 
     /// Adds rooms and sockets to those that are addressed: a union, each socket gets the message once.
@@ -93,6 +104,30 @@ impl<'a> Broadcast<'a> {
         Self { target: Cow::Owned(self.target.into_owned().except(places)), ..self }
     }
 
+    /// Lets sockets that are behind do without: one that has more than
+    /// [`EngineBuilder::volatile_backlog`](crate::EngineBuilder::volatile_backlog) messages unread when it
+    /// comes to this one drops it, and [counts](crate::Inbox::volatile_dropped) it. For what is soon out of
+    /// date. It keeps its place among the other messages: it never overtakes one, and does not replace an
+    /// earlier volatile one.
+    ///
+    /// ```
+    /// let world = roomcast::Engine::builder().volatile_backlog(0).build().of("/world")?;
+    /// let (player, mut inbox) = world.connect();
+    /// player.join((3, 4))?;
+    /// for x in ["1", "2", "3"] {
+    ///     world.to((3, 4)).volatile().emit("position", x)?;
+    /// }
+    /// inbox.drain(|delivery| assert_eq!(delivery.payload().as_str(), Some("1")));
+    /// assert_eq!(inbox.volatile_dropped(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// What counts as unread is what the same drain, or with the other ways to read the same look at what
+    /// there is, hands out before. Has no effect on messages that are to be [answered](Self::emit_with_ack).
+    pub fn volatile(self) -> Self {
+        Self { is_volatile: true, ..self }
+    }
+
     /// Emits a message, from any thread: it is in the inboxes of all whom it is for when this returns.
     ///
     /// Costs the same whatever the number of members. Room names cost a look-up each; a message to
@@ -103,8 +138,8 @@ impl<'a> Broadcast<'a> {
     /// # Errors
     ///
     /// Nobody gets anything if the event name or a room name is refused, the payload cannot be made, an
-    /// addressed socket is gone, the emitting socket is closed or the namespace is removed. An addressed room that does not exist
-    /// is no error: it has no members.
+    /// addressed socket is gone, the emitting socket is closed or the namespace is removed. An addressed
+    /// room that does not exist is no error: it has no members.
     pub fn emit<E: IntoEvent>(
         &self,
         event: E,
@@ -113,27 +148,27 @@ impl<'a> Broadcast<'a> {
         let namespace = self.from.namespace();
         self.from.check()?;
         let event = event.resolve(&namespace.engine.events)?;
-        emit_to(namespace, self.from, &self.target, event, payload.into_payload()?)
+        emit_to(namespace, self.from, &self.target, self.is_volatile, event, payload.into_payload()?)
     }
 }
 
 impl<'a> Emitter<'a> {
-    fn namespace(self) -> &'a NamespaceCore {
+    pub(crate) fn namespace(self) -> &'a NamespaceCore {
         match self {
             Self::Namespace(namespace) => namespace,
             Self::Socket(socket) | Self::Others(socket) => &socket.namespace,
         }
     }
 
-    fn check(self) -> Result<(), EmitError> {
+    pub(crate) fn check(self) -> Result<(), EmitError> {
         match self {
             Self::Namespace(namespace) if namespace.is_closed() => Err(EmitError::NamespaceClosed),
             Self::Namespace(_) => Ok(()),
-            Self::Socket(socket) | Self::Others(socket) => check_open(socket),
+            Self::Socket(socket) | Self::Others(socket) => Ok(socket.check_speaks()?),
         }
     }
 
-    fn sender(self) -> Option<SocketId> {
+    pub(crate) fn sender(self) -> Option<SocketId> {
         match self {
             Self::Namespace(_) => None,
             Self::Socket(socket) | Self::Others(socket) => Some(socket.id()),
@@ -181,7 +216,7 @@ pub(crate) fn emit_from<E: IntoEvent>(
     event: E,
     payload: impl IntoPayload<E::Data>,
 ) -> Result<Emitted, EmitError> {
-    check_open(socket)?;
+    socket.check_speaks()?;
     let namespace = &*socket.namespace;
     let topic = own(namespace, room)?;
     let sender = socket.id();
@@ -202,7 +237,7 @@ pub(crate) fn emit_direct<E: IntoEvent>(
     event: E,
     payload: impl IntoPayload<E::Data>,
 ) -> Result<Emitted, EmitError> {
-    check_open(socket)?;
+    socket.check_open()?;
     let namespace = &*socket.namespace;
     let event = event.resolve(&namespace.engine.events)?;
     let payload = payload.into_payload()?;
@@ -215,23 +250,28 @@ pub(crate) fn emit_direct<E: IntoEvent>(
     };
     let emitted = publish(namespace, topic, entry);
     if emitted.sequence.is_none() {
-        check_open(socket)?; // closed meanwhile
+        socket.check_open()?; // closed meanwhile
     }
     Ok(emitted)
 }
 
-fn check_open(socket: &SocketCore) -> Result<(), EmitError> {
-    socket.closed().map_or(Ok(()), |reason| Err(EmitError::Closed(reason)))
+impl From<Mute> for EmitError {
+    fn from(mute: Mute) -> Self {
+        match mute {
+            Mute::Connecting => Self::Connecting,
+            Mute::Closed(reason) => Self::Closed(reason),
+        }
+    }
 }
 
 /// A room to publish to: borrowed from the target, or found for this emit.
-enum Found<'a> {
+pub(crate) enum Found<'a> {
     Borrowed(&'a Arc<Topic>),
     Owned(Arc<Topic>),
 }
 
 impl Found<'_> {
-    fn topic(&self) -> &Arc<Topic> {
+    pub(crate) fn topic(&self) -> &Arc<Topic> {
         match self {
             Self::Borrowed(topic) => topic,
             Self::Owned(topic) => topic,
@@ -243,6 +283,7 @@ fn emit_to(
     namespace: &NamespaceCore,
     from: Emitter<'_>,
     target: &Target,
+    is_volatile: bool,
     event: EventId,
     payload: Payload,
 ) -> Result<Emitted, EmitError> {
@@ -254,7 +295,7 @@ fn emit_to(
     }
     let topics: SmallVec<[&Arc<Topic>; MANY]> = found.iter().map(Found::topic).collect();
     let short = match (&topics[..], &event, &except_sockets[..], sender) {
-        _ if !except_rooms.is_empty() => None,
+        _ if is_volatile || !except_rooms.is_empty() => None,
         ([topic], &EventId::Listed(event), [], Some(sender)) if except_sender => {
             Some((topic, Entry::NotSender { payload: payload.clone(), event, sender }))
         }
@@ -272,7 +313,9 @@ fn emit_to(
     if topics.is_empty() {
         return Ok(Emitted::default());
     }
-    let audience = Audience { except_rooms, except_sockets, ..audience(&topics, sender, except_sender) };
+    let except_rooms = except_rooms.iter().map(|found| found.topic().id()).collect();
+    let audience = audience(&topics, sender, except_sender);
+    let audience = Audience { except_rooms, except_sockets, is_volatile, ..audience };
     let entry = aimed(target, audience, event, payload);
     if let [topic] = topics[..] {
         return Ok(publish(namespace, topic, entry));
@@ -286,7 +329,7 @@ fn emit_to(
 }
 
 /// The rooms that a target addresses, in the order in which it lists them, each once.
-fn find<'a>(
+pub(crate) fn find<'a>(
     namespace: &'a NamespaceCore,
     target: &'a Target,
 ) -> Result<SmallVec<[Found<'a>; MANY]>, EmitError> {
@@ -317,17 +360,21 @@ fn find<'a>(
     Ok(found)
 }
 
-type Excepted = (SmallVec<[u64; 2]>, SmallVec<[SocketId; 2]>);
+/// The rooms and the sockets that a target leaves out.
+pub(crate) type Excepted<'a> = (SmallVec<[Found<'a>; 2]>, SmallVec<[SocketId; 2]>);
 
-fn find_excepted(namespace: &NamespaceCore, target: &Target) -> Result<Excepted, EmitError> {
+pub(crate) fn find_excepted<'a>(
+    namespace: &NamespaceCore,
+    target: &'a Target,
+) -> Result<Excepted<'a>, EmitError> {
     let (mut rooms, mut sockets) = Excepted::default();
     for place in &target.except {
         match place {
             Place::Name(name) => {
                 namespace.check(name)?;
-                rooms.extend(namespace.rooms.get(name).map(|topic| topic.id()));
+                rooms.extend(namespace.rooms.get(name).map(Found::Owned));
             }
-            Place::Room(room) => rooms.push(own(namespace, room)?.id()),
+            Place::Room(room) => rooms.push(Found::Borrowed(own(namespace, room)?)),
             // A stale id leaves out nobody, as it should.
             Place::Socket(id) if sockets.contains(id) => {}
             Place::Socket(id) => sockets.push(*id),
@@ -340,7 +387,7 @@ fn own<'a>(namespace: &NamespaceCore, room: &'a Room) -> Result<&'a Arc<Topic>, 
     if room.is_of(namespace) { Ok(room.topic()) } else { Err(RoomNameError::Foreign) }
 }
 
-fn audience(topics: &[&Arc<Topic>], sender: Option<SocketId>, except_sender: bool) -> Audience {
+pub(crate) fn audience(topics: &[&Arc<Topic>], sender: Option<SocketId>, except_sender: bool) -> Audience {
     let rooms = topics.iter().map(|topic| topic.id()).collect();
     Audience { rooms, sender, except_sender, ..Audience::default() }
 }
@@ -373,10 +420,10 @@ fn publish_slowly(namespace: &NamespaceCore, topic: &Topic, entry: Entry) -> Emi
 }
 
 #[inline]
-fn disconnect_all(namespace: &NamespaceCore, victims: &[SocketId]) {
+pub(crate) fn disconnect_all(namespace: &NamespaceCore, victims: &[SocketId]) {
     for &id in victims {
         if let Ok(socket) = namespace.socket(id) {
-            socket.disconnect(DisconnectReason::Backlog);
+            SocketCore::disconnect(&socket, DisconnectReason::Backlog);
         }
     }
 }

@@ -89,6 +89,7 @@ impl Clock {
     }
 
     /// Returns how many timers wait.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.lock().timers.len()
     }
@@ -234,7 +235,7 @@ mod tests {
         let outer = rig.clock.schedule(SECOND, move || _ = &cancels);
         assert!(rig.clock.cancel(outer));
         assert_eq!((rig.clock.cancel(outer), rig.clock.cancel(inner), rig.clock.len()), (false, false, 0));
-        assert_eq!(rig.tick(1), []);
+        assert!(rig.tick(1).is_empty());
         let ran = rig.schedule(1, 2);
         assert_eq!(rig.tick(1), [2]);
         assert!(!rig.clock.cancel(ran));

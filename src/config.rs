@@ -1,5 +1,7 @@
 //! Every knob, checked when it is set.
 
+use std::time::Duration;
+
 use crate::error::ConfigError;
 use crate::event::MAX_EVENT_NAMES;
 use crate::log::Limits;
@@ -18,9 +20,9 @@ pub enum Overflow {
     ///
     /// What it had not read stays in its inbox for a while, to be drained: if more is emitted to the room
     /// meanwhile, by the segment, the inbox tells of a gap before it reports closed. So does that of a
-    /// socket that has left the room and not yet read what was emitted before: it is not disconnected. If the first message
-    /// to be dropped was being emitted at the very moment at which the socket last read, it is
-    /// disconnected when it reads again, or when the next segment goes.
+    /// socket that has left the room and not yet read what was emitted before: it is not disconnected. If
+    /// the first message to be dropped was being emitted at the very moment at which the socket last read,
+    /// it is disconnected when it reads again, or when the next segment goes.
     Disconnect,
 }
 
@@ -150,6 +152,11 @@ pub(crate) struct Config {
     pub(crate) event_names: usize,
     pub(crate) max_name_bytes: usize,
     pub(crate) membership_backlog: usize,
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) middleware_timeout: Option<Duration>,
+    pub(crate) inbound_queue: usize,
+    pub(crate) max_namespaces: usize,
+    pub(crate) volatile_backlog: u32,
 }
 
 impl Default for Config {
@@ -160,6 +167,11 @@ impl Default for Config {
             event_names: 4096,
             max_name_bytes: 256,
             membership_backlog: 1024,
+            connect_timeout: Some(Duration::from_secs(45)),
+            middleware_timeout: Some(Duration::from_secs(30)),
+            inbound_queue: 1024,
+            max_namespaces: 64,
+            volatile_backlog: 64,
         }
     }
 }
@@ -177,6 +189,12 @@ impl Config {
         }
         if self.membership_backlog < 2 {
             return Err(bad("membership_backlog", "must be at least 2"));
+        }
+        if self.max_namespaces == 0 {
+            return Err(bad("max_namespaces", "must be at least 1"));
+        }
+        if self.inbound_queue == 0 {
+            return Err(bad("inbound_queue", "must be at least 1"));
         }
         Ok(())
     }

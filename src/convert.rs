@@ -19,7 +19,7 @@ use crate::token::{Typed, Untyped};
 /// - with the feature `serde`, a reference to anything that is `Serialize`, as by `Payload::encode`.
 ///
 /// Under an [`Event<T>`](crate::Event) (`D` is [`Typed<T>`]) it is an `Arc<T>`, which readers get as it is;
-/// `()` if that is the type; and with the feature `serde`, `&T` if `T` is `Serialize`.
+/// `()` if that is the type, `&str` and `String` for `String`, `&[u8]` and `Vec<u8>` for `Vec<u8>`; and with the feature `serde`, `&T` if `T` is `Serialize`.
 ///
 /// It can be implemented for types of your own. With the feature `serde`, which any crate in a build may
 /// turn on, references to what is `Serialize` have it already: implement it for those types by value.
@@ -63,8 +63,8 @@ pub trait IntoPayload<D = Untyped> {
 /// What can be read from the messages of an event that carries `D`.
 ///
 /// From a message whatever its event ([`Untyped`]) that is a [`Payload`], to keep; [`Shared<T>`], the value
-/// that was emitted as an `Arc<T>`; `()` for an empty message; and with the feature `serde`, anything that
-/// is `DeserializeOwned`. From the messages of an [`Event<T>`](crate::Event) ([`Typed<T>`]) it is `T`,
+/// that was emitted as an `Arc<T>`; `String` for text, `Vec<u8>` for bytes, `()` for an empty message; and with
+/// the feature `serde`, anything that is `DeserializeOwned`. From the messages of an [`Event<T>`](crate::Event) ([`Typed<T>`]) it is `T`,
 /// `Shared<T>` and `Payload`, and no other type.
 ///
 /// It can be implemented for types of your own. With the feature `serde`, which any crate in a build may
@@ -172,6 +172,30 @@ impl IntoPayload<Typed<()>> for () {
     }
 }
 
+impl IntoPayload<Typed<Self>> for String {
+    fn into_payload(self) -> Result<Payload, EncodeError> {
+        Ok(self.into())
+    }
+}
+
+impl IntoPayload<Typed<String>> for &str {
+    fn into_payload(self) -> Result<Payload, EncodeError> {
+        Ok(self.into())
+    }
+}
+
+impl IntoPayload<Typed<Self>> for Vec<u8> {
+    fn into_payload(self) -> Result<Payload, EncodeError> {
+        Ok(self.into())
+    }
+}
+
+impl IntoPayload<Typed<Vec<u8>>> for &[u8] {
+    fn into_payload(self) -> Result<Payload, EncodeError> {
+        Ok(self.into())
+    }
+}
+
 impl FromPayload for Payload {
     fn from_payload(payload: &Payload) -> Result<Self, DecodeError> {
         Ok(payload.clone())
@@ -255,9 +279,37 @@ mod plain {
         }
     }
 
-    impl FromPayload<Typed<()>> for () {
+    impl FromPayload for String {
         fn from_payload(payload: &Payload) -> Result<Self, DecodeError> {
-            payload.decode()
+            payload.as_str().map(Self::from).ok_or_else(|| unread(payload, "text"))
         }
     }
+
+    impl FromPayload for Vec<u8> {
+        fn from_payload(payload: &Payload) -> Result<Self, DecodeError> {
+            let is_bytes = payload.as_str().is_none() && payload.as_json().is_none();
+            let bytes = payload.as_bytes().filter(|_| is_bytes);
+            bytes.map(Self::from).ok_or_else(|| unread(payload, "bytes"))
+        }
+    }
+
+    /// JSON may hold both, but takes the feature to read.
+    fn unread(payload: &Payload, what: &str) -> DecodeError {
+        match payload.as_json() {
+            Some(_) => DecodeError::new("the payload is JSON, which takes the feature `serde` to read"),
+            None => DecodeError::new(format!("the payload is {}, and not {what}", payload.kind())),
+        }
+    }
+
+    macro_rules! typed {
+        ($($type:ty)*) => {$(
+            impl FromPayload<Typed<Self>> for $type {
+                fn from_payload(payload: &Payload) -> Result<Self, DecodeError> {
+                    payload.decode()
+                }
+            }
+        )*};
+    }
+
+    typed!(() String Vec<u8>);
 }

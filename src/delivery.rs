@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use crate::convert::FromPayload;
-use crate::entry::{Entry, NAMED};
+use crate::entry::{Entry, Frame, NAMED};
 use crate::error::DecodeError;
 use crate::event::{EventHandle, EventTable, GAP, IntoEvent};
 use crate::name::RoomName;
@@ -78,6 +78,7 @@ pub struct Message {
     kind: Option<Kind>,
     sequence: u64,
     gap: Option<Gap>,
+    ack_id: Option<u64>,
 }
 
 impl<'a> Delivery<'a> {
@@ -198,6 +199,31 @@ impl<'a> Delivery<'a> {
         }
     }
 
+    /// Returns the number of the answer that the message wants, if it wants one: to be given with
+    /// [`Socket::answer`](crate::Socket::answer).
+    #[must_use]
+    pub fn ack_id(&self) -> Option<u64> {
+        match self.frame() {
+            Frame::Question(id) => Some(id),
+            Frame::Event | Frame::Answer(_) => None,
+        }
+    }
+
+    /// The number that this is the answer to, if it is one.
+    pub(crate) fn answer_id(&self) -> Option<u64> {
+        match self.frame() {
+            Frame::Answer(id) => Some(id),
+            Frame::Event | Frame::Question(_) => None,
+        }
+    }
+
+    fn frame(&self) -> Frame {
+        match self.item {
+            Item::Message(entry) => entry.frame(),
+            Item::Gap(_) => Frame::Event,
+        }
+    }
+
     /// Returns the room that the message came by, unless it was to everyone or direct. Of several
     /// targeted rooms, it is the first listed one that the socket was a member of.
     #[must_use]
@@ -246,6 +272,7 @@ impl<'a> Delivery<'a> {
             kind: self.room.map(|room| room.kind().clone()),
             sequence: self.sequence,
             gap: self.gap(),
+            ack_id: self.ack_id(),
         }
     }
 }
@@ -335,6 +362,12 @@ impl Message {
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// Returns the number of the answer that it wants, as [`Delivery::ack_id`].
+    #[must_use]
+    pub fn ack_id(&self) -> Option<u64> {
+        self.ack_id
     }
 
     /// Returns how much is missing at this point, as [`Delivery::gap`].

@@ -1,23 +1,20 @@
 //! The entry: Socket.IO's `io`.
 
 use std::fmt;
-
-use hashbrown::HashMap;
-use std::collections::hash_map::RandomState;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::{Backlog, Config};
+use crate::directory::Directory;
 use crate::error::{ConfigError, NamespaceError};
-use crate::name::normalize_path;
 use crate::namespace::Namespace;
-use crate::reason::DisconnectReason;
-use crate::state::{EngineCore, NamespaceCore};
-use crate::sync::{Arc, Mutex};
 
 /// A pub/sub engine: namespaces by path.
 ///
 /// `Send`, `Sync`; cloning counts a reference, and all clones are the same engine. It has no thread, no
 /// timer and no clock of its own. Dropping it closes nothing: namespaces and sockets live on by
-/// themselves; [`close`](Self::close) closes.
+/// themselves; [`close`](Self::close) closes. It also lets go of handlers and hooks: what they have captured
+/// (the engine itself, perhaps, or a namespace) is not freed before.
 ///
 /// ```
 /// let engine = roomcast::Engine::new();
@@ -32,13 +29,7 @@ use crate::sync::{Arc, Mutex};
 /// ```
 #[derive(Clone)]
 pub struct Engine {
-    core: Arc<EngineCore>,
-    namespaces: Arc<Mutex<Namespaces>>,
-}
-
-struct Namespaces {
-    by_path: HashMap<Box<str>, Arc<NamespaceCore>, RandomState>,
-    is_closed: bool,
+    directory: Arc<Directory>,
 }
 
 impl Engine {
@@ -56,79 +47,98 @@ impl Engine {
     /// Returns the namespace of this path, which it creates if there is none. `chat` and `/chat` are the
     /// same; an empty path is `/`.
     ///
+    /// It stays until it is [removed](Self::remove), also if a [parent](Self::of_pattern) has made it: only to
+    /// look at one of those, use [`get`](Self::get).
+    ///
     /// # Errors
     ///
     /// If the engine is closed; for a path of more than 256 bytes, with white space, control characters or
     /// one of `,?#` in it, or with an empty part.
     pub fn of(&self, path: &str) -> Result<Namespace, NamespaceError> {
-        let path = normalize_path(path)?;
-        let mut namespaces = self.namespaces.lock();
-        if namespaces.is_closed {
-            return Err(NamespaceError::EngineClosed);
-        }
-        if let Some(namespace) = namespaces.by_path.get(&*path) {
-            return Ok(Namespace::new(Arc::clone(namespace)));
-        }
-        let namespace = Arc::new(NamespaceCore::new(&path, Arc::clone(&self.core)));
-        namespaces.by_path.insert(path.into(), Arc::clone(&namespace));
-        Ok(Namespace::new(namespace))
+        self.directory.of(path).map(Namespace::new)
     }
 
     /// Returns the namespace of this path, if it exists.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<Namespace> {
-        let path = normalize_path(path).ok()?;
-        self.namespaces.lock().by_path.get(&*path).cloned().map(Namespace::new)
+        self.directory.get(path).map(Namespace::new)
     }
 
     /// Returns all namespaces, by path.
     #[must_use]
     pub fn namespaces(&self) -> Vec<Namespace> {
-        let mut all: Vec<_> = self.namespaces.lock().by_path.values().cloned().collect();
-        all.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        all.into_iter().map(Namespace::new).collect()
+        self.directory.namespaces().into_iter().map(Namespace::new).collect()
     }
 
     /// Removes a namespace, and returns whether there was one. `/` is replaced by a new one.
     ///
-    /// Its sockets are disconnected with [`DisconnectReason::NamespaceRemoved`]. Handles of it stay closed
-    /// for good, also when the path is used again.
+    /// Its sockets are disconnected with
+    /// [`DisconnectReason::NamespaceRemoved`](crate::DisconnectReason::NamespaceRemoved), and what was registered
+    /// with it goes. Handles of it stay closed for good, also when the path is used again.
     pub fn remove(&self, path: &str) -> bool {
-        let Ok(path) = normalize_path(path) else { return false };
-        let mut namespaces = self.namespaces.lock();
-        let Some(removed) = namespaces.by_path.remove(&*path) else { return false };
-        if path == "/" {
-            let root = Arc::new(NamespaceCore::new("/", Arc::clone(&self.core)));
-            namespaces.by_path.insert("/".into(), root);
-        }
-        drop(namespaces);
-        removed.close(&DisconnectReason::NamespaceRemoved);
-        true
+        self.directory.remove(path)
     }
 
-    /// Closes the engine, for good: disconnects all sockets with [`DisconnectReason::Shutdown`] and removes
-    /// all namespaces. Does nothing the second time.
+    /// Closes the engine, for good: disconnects all sockets with
+    /// [`DisconnectReason::Shutdown`](crate::DisconnectReason::Shutdown), removes all namespaces, closes all
+    /// connections, and takes off what was registered. Does nothing the second time.
+    ///
+    /// Transports can still drain: each client is told for each of its sockets, and then its
+    /// [`Outbox`](crate::Outbox) that all is over. A middleware that has yet to decide decides nothing more.
     pub fn close(&self) {
-        let mut namespaces = self.namespaces.lock();
-        namespaces.is_closed = true;
-        let mut closed: Vec<_> = namespaces.by_path.drain().map(|(_, namespace)| namespace).collect();
-        drop(namespaces);
-        closed.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        for namespace in closed {
-            namespace.close(&DisconnectReason::Shutdown);
-        }
+        self.directory.close();
     }
 
     /// Returns whether the engine is closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.namespaces.lock().is_closed
+        self.directory.is_closed()
+    }
+
+    /// Tells the engine what time it is: how long after a start of your choice, always the same one.
+    ///
+    /// The engine has no clock. What has a timeout ends with the first tick at or after its time: waiting for
+    /// [answers](crate::Acks::timeout), for [middlewares](EngineBuilder::middleware_timeout) and for clients
+    /// to [join something](EngineBuilder::connect_timeout). Timeouts count from the time of the latest tick
+    /// when they are set, 0 before the first, so they are as exact as ticks are frequent; and a first tick that
+    /// is far from 0, such as the time of day, ends all that were set before it. What is due runs in
+    /// this call, under no lock. An earlier time than the latest changes nothing back.
+    ///
+    /// ```
+    /// use roomcast::{DisconnectReason, Engine, Handshake};
+    /// use std::time::Duration;
+    ///
+    /// let engine = Engine::builder().connect_timeout(Duration::from_secs(45)).build();
+    /// let (connection, _outbox) = engine.connect(Handshake::new());
+    /// engine.tick(Duration::from_secs(44));
+    /// assert_eq!(connection.closed(), None);
+    /// engine.tick(Duration::from_secs(45));
+    /// assert_eq!(connection.closed(), Some(DisconnectReason::Timeout));
+    /// ```
+    pub fn tick(&self, now: Duration) {
+        self.directory.core.clock.tick(now);
+    }
+
+    /// Returns the time of the latest [tick](Self::tick), 0 before the first.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.directory.core.clock.now()
     }
 
     /// Returns how many sockets are connected, in all namespaces. O(1).
     #[must_use]
     pub fn socket_count(&self) -> usize {
-        self.core.socket_count()
+        self.directory.core.socket_count()
+    }
+
+    /// Returns how many connections are open. O(1).
+    #[must_use]
+    pub fn connection_count(&self) -> usize {
+        self.directory.connection_count()
+    }
+
+    pub(crate) fn directory(&self) -> &Arc<Directory> {
+        &self.directory
     }
 }
 
@@ -219,13 +229,68 @@ impl EngineBuilder {
         self.set(|config| config.membership_backlog = changes)
     }
 
+    /// Sets after how long a connection is closed that has joined no namespace, with
+    /// [`DisconnectReason::Timeout`](crate::DisconnectReason::Timeout). Default 45 seconds.
+    ///
+    /// Counts in the engine's own time: without [ticks](Engine::tick) nothing times out.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// Lets connections that have joined no namespace stay.
+    pub fn no_connect_timeout(mut self) -> Self {
+        self.config.connect_timeout = None;
+        self
+    }
+
+    /// Sets how long a [deferred middleware](crate::Namespace::deferred_middleware) has to decide, before its
+    /// socket is rejected. Default 30 seconds, of the engine's own [time](Engine::tick).
+    pub fn middleware_timeout(mut self, timeout: Duration) -> Self {
+        self.config.middleware_timeout = Some(timeout);
+        self
+    }
+
+    /// Lets deferred middlewares take as long as they like.
+    pub fn no_middleware_timeout(mut self) -> Self {
+        self.config.middleware_timeout = None;
+        self
+    }
+
+    /// Sets how many events of a socket can wait while one of its handlers runs. Default 1024.
+    ///
+    /// Beyond it [`Connection::receive`](crate::Connection::receive) takes in no more of them. Each costs about
+    /// 56 bytes, beside its payload. As many connects, let in or refused, can wait for a transport that does not
+    /// drain; beyond it its connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// For 0.
+    pub fn inbound_queue(self, events: usize) -> Result<Self, ConfigError> {
+        self.set(|config| config.inbound_queue = events)
+    }
+
+    /// Sets in how many namespaces one connection can have a socket, or be about to. Default 64. More are
+    /// refused with a connect error.
+    ///
+    /// # Errors
+    ///
+    /// For 0.
+    pub fn max_namespaces(self, namespaces: usize) -> Result<Self, ConfigError> {
+        self.set(|config| config.max_namespaces = namespaces)
+    }
+
+    /// Sets behind how many unread messages a [volatile](crate::Broadcast::volatile) one is dropped. Default
+    /// 64; with 0 only sockets that have read everything get it, as in Socket.IO.
+    pub fn volatile_backlog(mut self, messages: u32) -> Self {
+        self.config.volatile_backlog = messages;
+        self
+    }
+
     /// Creates the engine.
     #[must_use]
     pub fn build(self) -> Engine {
-        let core = Arc::new(EngineCore::new(self.config));
-        let root = Arc::new(NamespaceCore::new("/", Arc::clone(&core)));
-        let by_path = [(root.path.clone(), root)].into_iter().collect();
-        Engine { core, namespaces: Arc::new(Mutex::new(Namespaces { by_path, is_closed: false })) }
+        Engine { directory: Directory::new(self.config) }
     }
 
     fn set(mut self, change: impl FnOnce(&mut Config)) -> Result<Self, ConfigError> {

@@ -40,6 +40,21 @@ pub(crate) struct Audience {
     pub(crate) except_sender: bool,
     /// The event name, when the event table has no number for it.
     pub(crate) name: Option<SmolStr>,
+    pub(crate) frame: Frame,
+    /// Whether readers that are behind drop it.
+    pub(crate) is_volatile: bool,
+}
+
+/// What a message is to those who get it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// An event.
+    #[default]
+    Event,
+    /// An event that wants an answer, under this number.
+    Question(u64),
+    /// The answer to an event of the other side, which had this number.
+    Answer(u64),
 }
 
 impl Entry {
@@ -70,6 +85,17 @@ impl Entry {
             Self::NotSocket { .. } => None,
             Self::Aimed { audience, .. } => audience.sender,
         }
+    }
+
+    pub(crate) fn frame(&self) -> Frame {
+        match self {
+            Self::Aimed { audience, .. } => audience.frame,
+            _ => Frame::Event,
+        }
+    }
+
+    pub(crate) fn is_volatile(&self) -> bool {
+        matches!(self, Self::Aimed { audience, .. } if audience.is_volatile)
     }
 
     /// Whether `socket` is left out by identity: as the sender, or by its id.

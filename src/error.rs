@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::name::{BadPath, RoomName, RoomNameError};
 use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
 
@@ -61,23 +62,6 @@ pub enum EventError {
     Reserved(Box<str>),
 }
 
-/// Why a room name was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RoomNameError {
-    /// It is empty text.
-    Empty,
-    /// It is longer than [`EngineBuilder::max_name_bytes`](crate::EngineBuilder::max_name_bytes) allows.
-    TooLong {
-        /// Its length.
-        bytes: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// It is a [`Room`](crate::Room) of another namespace.
-    Foreign,
-}
-
 /// Why a socket's rooms were not changed. None of them were.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -86,6 +70,44 @@ pub enum MembershipError {
     Closed(DisconnectReason),
     /// One of the rooms cannot be one.
     Room(RoomNameError),
+    /// The socket may not join this room.
+    Refused {
+        /// The room.
+        room: RoomName,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// Why a socket may not join a room: what an [`admission`](crate::Namespace::admission) hook answers, and a
+/// room that is [full](crate::Room::set_capacity).
+///
+/// `&str` converts to [`Denied`](Self::Denied).
+///
+/// ```
+/// use roomcast::{Engine, MembershipError, Refusal};
+///
+/// let game = Engine::new().of("/game")?;
+/// game.admission(|socket, room| match room.as_str() {
+///     Some("finals") => Err(Refusal::Locked),
+///     Some("vip") if socket.data::<String>().is_none() => Err("members only".into()),
+///     _ => Ok(()),
+/// });
+/// let (ann, _inbox) = game.connect();
+/// let Err(MembershipError::Refused { room, refusal }) = ann.join(["lobby", "vip"]) else { panic!() };
+/// assert_eq!((room.as_str(), refusal), (Some("vip"), "members only".into()));
+/// assert_eq!(ann.room_count(), 0); // of several, none
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It has as many members as it may have.
+    Full,
+    /// Nobody joins it at present.
+    Locked,
+    /// Something else, in the words of whoever refused.
+    Denied(Box<str>),
 }
 
 /// Why nothing was emitted, to anyone.
@@ -100,6 +122,8 @@ pub enum EmitError {
     Stale(StaleSocket),
     /// The socket that was to emit is closed, for this reason.
     Closed(DisconnectReason),
+    /// The socket that was to emit, or to be emitted to, is not connected yet.
+    Connecting,
     /// The namespace is removed.
     NamespaceClosed,
     /// The value could not be made a payload.
@@ -137,6 +161,51 @@ pub enum RecvTimeoutError {
     Timeout,
     /// The inbox is closed and drained.
     Closed(DisconnectReason),
+}
+
+/// Why a connection took in nothing of what its client sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// The client has done what no client does. The connection is closed.
+    Protocol(ProtocolError),
+    /// Too many events wait for a handler that is running. Nothing has changed: bring it again later, and
+    /// nothing else of this client before, or close the connection.
+    Busy,
+    /// The connection was closed before, for this reason.
+    Closed(DisconnectReason),
+}
+
+/// Why a client sent nothing, and keeps nothing to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The event name was refused.
+    Event(EventError),
+    /// The value could not be made a payload.
+    Encode(EncodeError),
+    /// As many events as [`EngineBuilder::inbound_queue`](crate::EngineBuilder::inbound_queue) allows wait for
+    /// the socket to be connected.
+    Full {
+        /// How many that are.
+        limit: usize,
+    },
+    /// The server's side of the connection did not take it in.
+    Receive(ReceiveError),
+}
+
+/// What no client does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// It connected to a namespace in which it has a socket, or is about to.
+    AlreadyConnected,
+    /// It sent something to a namespace in which it has no socket, or not yet.
+    NotConnected,
+    /// It sent an event under a name that is empty, too long or reserved.
+    Event(EventError),
+    /// It named a namespace in more than 256 bytes.
+    PathTooLong,
 }
 
 /// Why there is no answer of a recipient.
@@ -205,24 +274,12 @@ impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the event name is empty"),
-            Self::TooLong { bytes, limit } => too_long(f, "event", *bytes, *limit),
+            Self::TooLong { bytes, limit } => {
+                write!(f, "the event name has {bytes} bytes, more than the limit of {limit}")
+            }
             Self::Reserved(name) => write!(f, "the event name {name:?} is reserved"),
         }
     }
-}
-
-impl fmt::Display for RoomNameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("the room name is empty"),
-            Self::TooLong { bytes, limit } => too_long(f, "room", *bytes, *limit),
-            Self::Foreign => f.write_str("the room handle is of another namespace"),
-        }
-    }
-}
-
-fn too_long(f: &mut fmt::Formatter<'_>, what: &str, bytes: usize, limit: usize) -> fmt::Result {
-    write!(f, "the {what} name has {bytes} bytes, more than the limit of {limit}")
 }
 
 impl fmt::Display for MembershipError {
@@ -230,7 +287,30 @@ impl fmt::Display for MembershipError {
         match self {
             Self::Closed(reason) => write!(f, "the socket is closed: {reason}"),
             Self::Room(error) => error.fmt(f),
+            Self::Refused { room, refusal } => write!(f, "the room {room} refused the socket: {refusal}"),
         }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "it is full",
+            Self::Locked => "it is locked",
+            Self::Denied(words) => words,
+        })
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(words: String) -> Self {
+        Self::Denied(words.into())
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(words: &str) -> Self {
+        Self::Denied(words.into())
     }
 }
 
@@ -241,6 +321,7 @@ impl fmt::Display for EmitError {
             Self::Room(error) => error.fmt(f),
             Self::Stale(error) => error.fmt(f),
             Self::Closed(reason) => write!(f, "the socket is closed: {reason}"),
+            Self::Connecting => f.write_str("the socket is not connected yet"),
             Self::NamespaceClosed => f.write_str("the namespace is removed"),
             Self::Encode(error) => error.fmt(f),
         }
@@ -280,6 +361,40 @@ impl fmt::Display for RecvTimeoutError {
     }
 }
 
+impl fmt::Display for ReceiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(error) => error.fmt(f),
+            Self::Busy => f.write_str("too many events wait for a handler that is running"),
+            Self::Closed(reason) => write!(f, "the connection is closed: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(error) => error.fmt(f),
+            Self::Encode(error) => error.fmt(f),
+            Self::Full { limit } => {
+                write!(f, "{limit} events wait for the socket to be connected, and no more can")
+            }
+            Self::Receive(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyConnected => f.write_str("the client has a socket in that namespace already"),
+            Self::NotConnected => f.write_str("the client has no socket in that namespace"),
+            Self::PathTooLong => f.write_str("the path of the namespace has more than 256 bytes"),
+            Self::Event(error) => error.fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for AckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -298,20 +413,56 @@ impl fmt::Display for ConfigError {
 impl Error for NamespaceError {}
 impl Error for PatternError {}
 impl Error for EventError {}
-impl Error for RoomNameError {}
 impl Error for MembershipError {}
+impl Error for Refusal {}
 impl Error for EmitError {}
 impl Error for EncodeError {}
 impl Error for DecodeError {}
 impl Error for StaleSocket {}
 impl Error for Closed {}
 impl Error for RecvTimeoutError {}
+
+impl Error for ReceiveError {}
+impl Error for SendError {}
+impl Error for ProtocolError {}
+
 impl Error for AckError {}
+
 impl Error for ConfigError {}
+
+impl From<BadPath> for NamespaceError {
+    fn from(BadPath { path, problem }: BadPath) -> Self {
+        Self::BadPath { path, problem }
+    }
+}
 
 impl From<RoomNameError> for MembershipError {
     fn from(error: RoomNameError) -> Self {
         Self::Room(error)
+    }
+}
+
+impl From<ProtocolError> for ReceiveError {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<EventError> for SendError {
+    fn from(error: EventError) -> Self {
+        Self::Event(error)
+    }
+}
+
+impl From<EncodeError> for SendError {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}
+
+impl From<ReceiveError> for SendError {
+    fn from(error: ReceiveError) -> Self {
+        Self::Receive(error)
     }
 }
 

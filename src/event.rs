@@ -13,11 +13,10 @@ use crate::error::EventError;
 use crate::sync::RwLock;
 use crate::token::{Event, Typed, Untyped};
 
-/// Names that nobody emits: those that Socket.IO keeps for itself, and the one under which an inbox
-/// tells of a gap.
-const RESERVED: [&str; 5] = ["connect", "connect_error", "disconnect", "disconnecting", GAP];
+/// Names that no event has: those that Socket.IO keeps for itself.
+const RESERVED: [&str; 4] = ["connect", "connect_error", "disconnect", "disconnecting"];
 
-/// The event name of a [gap](crate::Delivery::gap).
+/// The event name of a [gap](crate::Delivery::gap). Nobody emits it here; to clients it is a name like others.
 pub(crate) const GAP: &str = "gap";
 
 /// An event name that its engine has resolved: emitting under it hashes nothing and allocates nothing. It is
@@ -269,7 +268,13 @@ impl EventTable {
         name.expect("a number that was given out has a name")
     }
 
-    fn id(&self, name: &str) -> Result<EventId, EventError> {
+    /// Refuses what cannot be the name of an event that is emitted here.
+    pub(crate) fn check_emitted(&self, name: &str) -> Result<(), EventError> {
+        if name == GAP { Err(EventError::Reserved(name.into())) } else { self.check(name) }
+    }
+
+    /// Refuses what cannot be an event's name.
+    pub(crate) fn check(&self, name: &str) -> Result<(), EventError> {
         if name.is_empty() {
             return Err(EventError::Empty);
         }
@@ -279,6 +284,11 @@ impl EventTable {
         if RESERVED.contains(&name) {
             return Err(EventError::Reserved(name.into()));
         }
+        Ok(())
+    }
+
+    fn id(&self, name: &str) -> Result<EventId, EventError> {
+        self.check_emitted(name)?;
         let hash = self.hasher.hash_one(name);
         let is_it = |&index: &u32| self.name(index) == name;
         if let Some(&index) = self.numbers.read().find(hash, is_it) {

@@ -53,7 +53,8 @@ struct Waking {
 
 impl Inbox {
     pub(crate) fn new(socket: Socket) -> Self {
-        let reader = Reader::new(Shared::clone(socket.core().post()));
+        let core = socket.core();
+        let reader = Reader::new(Shared::clone(core.post()), core.namespace.engine.config.volatile_backlog);
         Self { reader, namespace: Shared::clone(&socket.core().namespace), socket, waking: None }
     }
 
@@ -213,6 +214,13 @@ impl Inbox {
     pub fn no_wake(&mut self) {
         let callback = self.waking.as_mut().and_then(|waking| waking.callback.take());
         drop((callback, self.socket.core().post().take_callback()));
+    }
+
+    /// Returns how many [volatile](crate::Broadcast::volatile) messages were dropped so far, as the socket was
+    /// behind.
+    #[must_use]
+    pub fn volatile_dropped(&self) -> u64 {
+        self.reader.dropped()
     }
 
     /// Returns why the socket was disconnected, once everything that was emitted before is read: from

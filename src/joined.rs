@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::name::RoomName;
 use crate::roll::Roll;
 use crate::sync::Arc;
 use crate::topic::Topic;
@@ -53,6 +54,11 @@ impl Joined {
             map.remove(&topic.id());
         }
         Some(topic)
+    }
+
+    /// The names of the rooms, in joining order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &RoomName> {
+        self.rooms.iter().filter_map(|(_, topic)| topic.name())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Arc<Topic>)> {

@@ -1,17 +1,31 @@
 #![doc = include_str!("guide.md")]
 
-// Files import only downwards. From the ground up: foreign, merge, reason, roll, slab, sync, token; then
-// error, payload, encode, decode, convert, order, segment; event, entry, log, mailbox, name, ledger; config; topic, with all that happens under
-// a room's lock; delivery, index, joined; reader, state; and the handles: room, target, broadcast, socket,
-// inbox, namespace, engine.
+// Files import only downwards. From the ground up:
+//
+// - ground: clock, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
+// - what travels: name, journal, order, error, data, payload, encode, decode, convert, segment, event, entry,
+//   pattern, rejection, packet
+// - the engine: log, mailbox, ledger, config; topic, with all that happens under a room's lock; delivery,
+//   index, joined; ack, reader, state
+// - its handles: room, target, broadcast, socket, inbox, namespace, acked, selection
+// - the server model: handshake, decision, incoming, handlers, registry, session, hub; directory, engine;
+//   parent; attempt, outgoing, connection, outbox
+// - on the other side: client
+mod ack;
+mod acked;
+mod attempt;
 mod broadcast;
-#[allow(dead_code)]
+mod client;
 mod clock;
 mod config;
+mod connection;
 mod convert;
+mod data;
+mod decision;
 #[cfg(feature = "serde")]
 mod decode;
 mod delivery;
+mod directory;
 #[cfg(feature = "serde")]
 mod encode;
 mod engine;
@@ -19,10 +33,18 @@ mod entry;
 mod error;
 mod event;
 mod foreign;
+mod gate;
+pub mod guide;
+mod handlers;
+mod handshake;
+mod hub;
 mod inbox;
+mod incoming;
 mod index;
 mod joined;
+mod journal;
 mod ledger;
+mod listeners;
 mod log;
 mod mailbox;
 mod merge;
@@ -31,16 +53,22 @@ mod models;
 mod name;
 mod namespace;
 mod order;
-#[allow(dead_code)] // wired with dynamic namespaces
+mod outbox;
+mod outgoing;
+mod packet;
+mod parent;
 mod pattern;
 mod payload;
 mod reader;
 mod reason;
+mod registry;
+mod rejection;
 mod roll;
 mod room;
 mod segment;
-#[allow(dead_code)]
+mod selection;
 mod serial;
+mod session;
 mod slab;
 mod socket;
 mod state;
@@ -52,22 +80,36 @@ mod topic;
 pub use crate::ack::answers::Answers;
 pub use crate::ack::{Ack, Acks};
 pub use crate::broadcast::{Broadcast, Emitted};
+pub use crate::client::{Client, ClientSocket};
 pub use crate::config::{Backlog, Overflow};
+pub use crate::connection::Connection;
 pub use crate::convert::{FromPayload, IntoPayload, Shared};
+pub use crate::decision::Decision;
 pub use crate::delivery::{Delivery, Gap, GapReason, Message, Via};
 pub use crate::engine::{Engine, EngineBuilder};
 pub use crate::error::{
     AckError, Closed, ConfigError, DecodeError, EmitError, EncodeError, EventError, MembershipError,
-    NamespaceError, PatternError, RecvTimeoutError, RoomNameError, StaleSocket,
+    NamespaceError, PatternError, ProtocolError, ReceiveError, RecvTimeoutError, Refusal, SendError,
+    StaleSocket,
 };
 pub use crate::event::{EventHandle, IntoEvent};
+pub use crate::handlers::Outcome;
+pub use crate::handshake::Handshake;
 pub use crate::inbox::{Inbox, Iter};
-pub use crate::name::RoomName;
+pub use crate::incoming::{AckSender, Incoming};
+pub use crate::journal::RoomEvent;
+pub use crate::listeners::ListenerId;
+pub use crate::name::{RoomName, RoomNameError};
 pub use crate::namespace::Namespace;
+pub use crate::outbox::Outbox;
+pub use crate::packet::{ClientPacket, ServerPacket};
+pub use crate::parent::Parent;
 pub use crate::pattern::Params;
 pub use crate::payload::Payload;
 pub use crate::reason::DisconnectReason;
+pub use crate::rejection::{Failure, Rejection};
 pub use crate::room::Room;
+pub use crate::selection::Selected;
 pub use crate::slab::SocketId;
 pub use crate::socket::Socket;
 pub use crate::target::{IntoRooms, IntoTargets, Target};

@@ -1,11 +1,10 @@
 //! Names: of rooms, and the paths of namespaces.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 
 use smol_str::SmolStr;
-
-use crate::error::{NamespaceError, RoomNameError};
 
 /// A room's name: text, or up to three integers.
 ///
@@ -117,6 +116,37 @@ impl From<&Self> for RoomName {
     }
 }
 
+/// Why a room name was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoomNameError {
+    /// It is empty text.
+    Empty,
+    /// It is longer than [`EngineBuilder::max_name_bytes`](crate::EngineBuilder::max_name_bytes) allows.
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// It is a [`Room`](crate::Room) of another namespace.
+    Foreign,
+}
+
+impl fmt::Display for RoomNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the room name is empty"),
+            Self::TooLong { bytes, limit } => {
+                write!(f, "the room name has {bytes} bytes, more than the limit of {limit}")
+            }
+            Self::Foreign => f.write_str("the room handle is of another namespace"),
+        }
+    }
+}
+
+impl Error for RoomNameError {}
+
 /// An integer in a room's name. Comes from any integer type of up to 64 bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Number {
@@ -161,17 +191,21 @@ impl<A: Into<Number>, B: Into<Number>, C: Into<Number>> From<(A, B, C)> for Room
     }
 }
 
-/// The longest namespace path, in bytes.
-const MAX_PATH: usize = 256;
+/// The longest namespace path, in bytes, with its slash.
+pub(crate) const MAX_PATH: usize = 256;
+
+/// A path that cannot be one, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BadPath {
+    pub(crate) path: Box<str>,
+    pub(crate) problem: &'static str,
+}
 
 /// Brings a namespace path into its one form, with a slash in front: `""` is `/`, `chat` is `/chat`.
-pub(crate) fn normalize_path(path: &str) -> Result<Cow<'_, str>, NamespaceError> {
-    let bad = |problem| Err(NamespaceError::BadPath { path: path.into(), problem });
+pub(crate) fn normalize_path(path: &str) -> Result<Cow<'_, str>, BadPath> {
+    let bad = |problem| Err(BadPath { path: path.into(), problem });
     if path.is_empty() || path == "/" {
         return Ok(Cow::Borrowed("/"));
-    }
-    if path.len() > MAX_PATH {
-        return bad("it is longer than 256 bytes");
     }
     if path.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return bad("it contains white space or control characters");
@@ -181,6 +215,9 @@ pub(crate) fn normalize_path(path: &str) -> Result<Cow<'_, str>, NamespaceError>
         return bad("it contains one of `,`, `?` and `#`");
     }
     let rest = path.strip_prefix('/').unwrap_or(path);
+    if rest.len() >= MAX_PATH {
+        return bad("it is longer than 256 bytes");
+    }
     if rest.split('/').any(str::is_empty) {
         return bad("a part between slashes is empty");
     }
@@ -232,9 +269,10 @@ mod tests {
         {
             assert_eq!(normalize_path(path).unwrap(), normal);
         }
-        let long = "x".repeat(257);
+        assert!(normalize_path(&"x".repeat(255)).is_ok());
+        let long = "x".repeat(256);
         for path in ["//", "/a/", "a//b", "/a b", "a\n", "a,b", "a?b", "#", &long, "\u{a0}x"] {
-            assert!(matches!(normalize_path(path), Err(NamespaceError::BadPath { .. })), "{path:?}");
+            assert!(matches!(normalize_path(path), Err(BadPath { .. })), "{path:?}");
         }
     }
 }

@@ -6,10 +6,10 @@ use std::fmt;
 use crate::broadcast::{Broadcast, Emitted, Emitter};
 use crate::config::Backlog;
 use crate::convert::IntoPayload;
-use crate::error::{EmitError, EventError, RoomNameError, StaleSocket};
+use crate::error::{EmitError, EventError, StaleSocket};
 use crate::event::{EventHandle, IntoEvent};
 use crate::inbox::Inbox;
-use crate::name::RoomName;
+use crate::name::{RoomName, RoomNameError};
 use crate::room::Room;
 use crate::slab::SocketId;
 use crate::socket::Socket;
@@ -31,6 +31,10 @@ impl Namespace {
         Self { core }
     }
 
+    pub(crate) fn core(&self) -> &Arc<NamespaceCore> {
+        &self.core
+    }
+
     /// Returns the path, with its slash.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -39,7 +43,9 @@ impl Namespace {
 
     /// Connects a socket: returns its handle, and the one inbox that reads what it is sent.
     ///
-    /// It gets what is emitted from now on. Keep the inbox: dropping it disconnects the socket. In a
+    /// It gets what is emitted from now on. Keep the inbox: dropping it disconnects the socket. Hooks of
+    /// [`on_connect`](Self::on_connect) run in this call; middlewares do not, as they are for clients, which come
+    /// by [`Engine::connect`](crate::Engine::connect). In a
     /// namespace that was removed, or whose engine is closed, the socket is closed from the start, and the
     /// inbox tells why after its first drain.
     #[must_use]
@@ -60,7 +66,7 @@ impl Namespace {
 
     /// Returns the ids of all connected sockets, in the order in which they connected. O(sockets).
     #[must_use]
-    pub fn sockets(&self) -> Vec<SocketId> {
+    pub fn socket_ids(&self) -> Vec<SocketId> {
         self.core.everyone.members()
     }
 
@@ -126,7 +132,7 @@ impl Namespace {
         event: E,
         payload: impl IntoPayload<E::Data>,
     ) -> Result<Emitted, EmitError> {
-        self.broadcast(Target::new()).emit(event, payload)
+        self.everyone().emit(event, payload)
     }
 
     /// Addresses rooms and sockets.
@@ -145,6 +151,18 @@ impl Namespace {
     /// Addresses all sockets but these, and but the members of these rooms.
     pub fn except(&self, places: impl IntoTargets) -> Broadcast<'_> {
         self.broadcast(Target::new().except(places))
+    }
+
+    /// Addresses all sockets.
+    ///
+    /// ```
+    /// # let world = roomcast::Engine::new().of("/world")?;
+    /// world.everyone().volatile().emit("tick", "7")?;
+    /// world.everyone().disconnect("maintenance")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn everyone(&self) -> Broadcast<'_> {
+        self.broadcast(Target::new())
     }
 
     /// Addresses a target made before.

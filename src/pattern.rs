@@ -10,20 +10,23 @@ use std::fmt;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use crate::error::{NamespaceError, PatternError};
+use crate::error::PatternError;
 use crate::name::normalize_path;
 
 /// What a pattern captured from a namespace's path: values by name, in the order of the pattern.
 ///
+/// Comes from [`Namespace::params`](crate::Namespace::params). A namespace that no pattern has made has none.
+///
 /// ```
-/// use roomcast::Params;
+/// use roomcast::Engine;
 ///
-/// fn table(params: &Params) -> Option<u32> {
-///     params.get("table")?.parse().ok()
-/// }
-///
-/// // A path that no pattern matched has none.
-/// assert_eq!(table(&Params::default()), None);
+/// let engine = Engine::new();
+/// engine.of_pattern("/game-{id}/{*rest}")?;
+/// let params = engine.of("/game-7/table/3")?.params();
+/// assert_eq!(params.get("id").and_then(|id| id.parse().ok()), Some(7));
+/// assert_eq!(params.iter().collect::<Vec<_>>(), [("id", "7"), ("rest", "table/3")]);
+/// assert!(engine.of("/lobby")?.params().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Params(Box<[(SmolStr, SmolStr)]>);
@@ -91,8 +94,7 @@ impl Pattern {
     pub(crate) fn new(text: &str) -> Result<Self, PatternError> {
         let path = match normalize_path(text) {
             Ok(path) => path,
-            Err(NamespaceError::BadPath { problem, .. }) => return Err(error(text, None, problem)),
-            Err(_) => unreachable!("only the path itself was looked at"),
+            Err(bad) => return Err(error(text, None, bad.problem)),
         };
         let (mut parts, mut has_rest, mut names) = (Vec::new(), false, Vec::new());
         let body = text.strip_prefix('/').unwrap_or(text);

@@ -178,6 +178,25 @@ impl Payload {
     }
 }
 
+/// Payloads are equal if they are both bytes, both text or both JSON, and the same ones; values only if they are
+/// the same in memory.
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        if self.ptr_eq(other) {
+            return true;
+        }
+        match (&self.0.header.header, &other.0.header.header) {
+            (Kind::Value { value, .. }, Kind::Value { value: other, .. }) => Arc::ptr_eq(value, other),
+            _ => {
+                let kind = |payload: &Self| (payload.as_json().is_some(), payload.as_str().is_some());
+                kind(self) == kind(other) && self.as_bytes().is_some() && self.as_bytes() == other.as_bytes()
+            }
+        }
+    }
+}
+
+impl Eq for Payload {}
+
 impl Default for Payload {
     fn default() -> Self {
         Self::from(())
@@ -314,6 +333,19 @@ mod tests {
         assert_eq!((payload.as_bytes(), payload.as_str(), payload.len()), (None, None, 4));
         assert_eq!(Payload::with_weight(value, 1000).len(), 1000);
         assert_eq!(size_of::<Option<Payload>>(), 8);
+    }
+
+    #[test]
+    fn equal_is_the_same_content_of_the_same_kind() {
+        let bytes: Arc<[u8]> = Arc::from(&b"a"[..]);
+        assert_eq!(Payload::from("a"), Payload::from(Arc::<str>::from("a")));
+        assert_eq!(Payload::from(bytes), Payload::from(*b"a"));
+        assert_ne!(Payload::from("a"), Payload::from(*b"a"));
+        assert_ne!(Payload::from("1"), Payload::json("1"));
+        assert_ne!(Payload::json("1"), Payload::json("2"));
+        let value = Arc::new(1_u8);
+        assert_eq!(Payload::from(Arc::clone(&value)), Payload::from(value));
+        assert_ne!(Payload::from(Arc::new(1_u8)), Payload::from(Arc::new(1_u8)));
     }
 
     #[test]

@@ -59,6 +59,12 @@ pub(crate) struct Reader {
     is_wide: bool,
     /// How many memberships are over and not forgotten yet.
     left: u32,
+    /// How many messages of this pass were handed out one by one.
+    handed: u32,
+    /// Volatile messages are dropped behind more than this many others.
+    volatile_backlog: u32,
+    /// How many were.
+    dropped: u64,
     /// Where the last delivery came from.
     last: Option<Last>,
     /// What a reader that is polled, has few rooms and loses nothing does not have.
@@ -98,7 +104,7 @@ enum Last {
 }
 
 impl Reader {
-    pub(crate) fn new(post: Arc<Post>) -> Self {
+    pub(crate) fn new(post: Arc<Post>, volatile_backlog: u32) -> Self {
         Self {
             me: post.id(),
             post,
@@ -109,6 +115,9 @@ impl Reader {
             in_pass: false,
             is_wide: false,
             left: 0,
+            handed: 0,
+            volatile_backlog,
+            dropped: 0,
             last: None,
             rare: None,
         }
@@ -117,6 +126,11 @@ impl Reader {
     /// Why the socket is closed, once everything that was published before is read.
     pub(crate) fn closed(&self) -> Option<&DisconnectReason> {
         self.rare.as_ref()?.closed.as_ref()
+    }
+
+    /// How many volatile messages it has dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// Whether the socket is to be disconnected for its backlog. Tells once.
@@ -157,6 +171,7 @@ impl Reader {
         if self.rare.is_some() || self.left > 0 {
             return false;
         }
+        let before = *count;
         let mut active = None;
         for (place, membership) in self.memberships.places_and_values() {
             match membership.cursor.peek() {
@@ -168,10 +183,13 @@ impl Reader {
         }
         while let Some(place) = active {
             let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { return false };
-            *count += membership.read(self.horizon, self.me, &others, |sequence, entry, room| {
+            let slack = i64::from(self.volatile_backlog) - (*count - before) as i64;
+            let passed = membership.read(self.horizon, self.me, &others, slack, |sequence, entry, room| {
                 f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
                 ControlFlow::Continue(())
             });
+            *count += passed.handed;
+            self.dropped += passed.dropped;
             if membership.cursor.peek() != Peek::End {
                 break;
             }
@@ -302,7 +320,7 @@ impl Reader {
                 return count;
             }
         }
-        let me = self.me;
+        let (me, base) = (self.me, i64::from(self.volatile_backlog) - i64::from(self.handed));
         while let Some((place, second)) = self.heads.first() {
             let Some((_, membership, others)) = self.memberships.split_at_mut(place) else {
                 unreachable!("memberships stay for the length of a pass");
@@ -323,16 +341,19 @@ impl Reader {
                 }
                 continue;
             }
-            let found = membership.read(bound, me, &others, |sequence, entry, room| {
+            let slack = base - count as i64;
+            let passed = membership.read(bound, me, &others, slack, |sequence, entry, room| {
                 if ONE {
                     return ControlFlow::Break(());
                 }
                 f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
                 ControlFlow::Continue(())
             });
-            count += found;
+            count += passed.handed;
             self.read = self.read.max(membership.read_below());
-            if ONE && found > 0 {
+            self.dropped += passed.dropped;
+            if ONE && passed.handed > 0 {
+                self.handed += 1;
                 self.last = Some(Last::Message(place as u32));
                 self.post.set_progress(self.read);
                 return count;
@@ -347,6 +368,7 @@ impl Reader {
     /// Ends a pass that is read to its end.
     fn finish(&mut self) {
         self.in_pass = false;
+        self.handed = 0;
         self.read = self.horizon;
         self.post.set_progress(self.horizon);
         let is_waiting = self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.is_waiting));

@@ -15,10 +15,16 @@ pub enum DisconnectReason {
     Server,
     /// The transport under it closed or failed.
     Transport,
-    /// Its backlog was over the limit, and the [policy](crate::Overflow) is to disconnect.
+    /// Its backlog was over the limit, and the [policy](crate::Overflow) is to disconnect. Or its client
+    /// connected and left [too often](crate::EngineBuilder::inbound_queue) while its transport drained nothing.
     Backlog,
-    /// Its peer was silent for too long.
+    /// Its client connected to [nothing in time](crate::EngineBuilder::connect_timeout), or a transport says that
+    /// it was silent for too long.
     Timeout,
+    /// The other side did what no client does.
+    Protocol,
+    /// A middleware did not let it in. Hooks never see this: it was not connected.
+    Rejected,
     /// Its inbox was dropped.
     InboxDropped,
     /// Its namespace was removed.
@@ -37,6 +43,8 @@ impl fmt::Display for DisconnectReason {
             Self::Transport => "transport closed",
             Self::Backlog => "backlog over the limit",
             Self::Timeout => "timed out",
+            Self::Protocol => "protocol error",
+            Self::Rejected => "rejected by a middleware",
             Self::InboxDropped => "inbox dropped",
             Self::NamespaceRemoved => "namespace removed",
             Self::Shutdown => "engine closed",

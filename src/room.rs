@@ -1,14 +1,14 @@
 //! The public handle of a room.
 
+use std::any::Any;
 use std::fmt;
 
 use crate::config::Backlog;
-use crate::error::RoomNameError;
 use crate::index::{add_handle, remove_handle};
-use crate::name::RoomName;
+use crate::name::{RoomName, RoomNameError};
 use crate::slab::SocketId;
 use crate::state::NamespaceCore;
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
 use crate::topic::Topic;
 
 /// A room, found once: joining it and emitting to it look up no name.
@@ -69,7 +69,7 @@ impl Room {
     /// Returns whether a socket is a member. A stale id is not.
     #[must_use]
     pub fn contains(&self, socket: SocketId) -> bool {
-        self.namespace.socket(socket).is_ok_and(|socket| socket.is_in(&self.topic))
+        self.namespace.occupant(socket).is_some_and(|socket| socket.is_in(&self.topic))
     }
 
     /// Sets what this room keeps for members that do not read, in place of its namespace's
@@ -77,6 +77,55 @@ impl Room {
     /// message.
     pub fn set_backlog(&self, backlog: Backlog) {
         self.topic.set_backlog(&backlog);
+    }
+
+    /// Returns how many members the room may have, if that is limited.
+    #[must_use]
+    pub fn capacity(&self) -> Option<usize> {
+        Some(self.topic.capacity()).filter(|capacity| *capacity < usize::MAX)
+    }
+
+    /// Sets how many members the room may have, or that it may have any number with `None`, for as long as the
+    /// room has members or handles: keep a handle of a room whose limit is to outlive its members.
+    ///
+    /// Joining a room that is full is [refused](crate::Refusal::Full), and of several rooms in one call none
+    /// is joined then. Exact, between threads too. Members that are there stay, when there are more.
+    pub fn set_capacity(&self, capacity: impl Into<Option<usize>>) {
+        self.namespace.has_capacities.store(true, Ordering::Release);
+        self.topic.set_capacity(capacity.into().unwrap_or(usize::MAX));
+    }
+
+    /// Keeps a value with the room, one of each type, for as long as the room has members or handles; and
+    /// returns the one that was there before.
+    ///
+    /// ```
+    /// # let world = roomcast::Engine::new().of("/world")?;
+    /// struct Rules { rounds: u32 }
+    ///
+    /// let table = world.room("table 1")?;
+    /// table.set_data(Rules { rounds: 3 });
+    /// assert_eq!(world.room("table 1")?.data::<Rules>().unwrap().rounds, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_data<T: Any + Send + Sync>(&self, value: T) -> Option<std::sync::Arc<T>> {
+        self.topic.data().set(std::sync::Arc::new(value))
+    }
+
+    /// Returns the value of this type that is kept with the room.
+    #[must_use]
+    pub fn data<T: Any + Send + Sync>(&self) -> Option<std::sync::Arc<T>> {
+        self.topic.data().get()
+    }
+
+    /// Returns the value of this type that is kept with the room; if there is none, the one that `make` makes.
+    /// If two threads make one at the same time, both get the first.
+    pub fn data_or_insert_with<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> std::sync::Arc<T> {
+        self.topic.data().get_or_insert_with(make)
+    }
+
+    /// Removes the value of this type, and returns it.
+    pub fn remove_data<T: Any + Send + Sync>(&self) -> Option<std::sync::Arc<T>> {
+        self.topic.data().remove()
     }
 
     /// Returns how many messages it holds at this moment: those that some member has yet to read, as

@@ -64,18 +64,6 @@ impl<T> Serial<T> {
         }
     }
 
-    /// Takes out all jobs that wait, to be dropped under no lock. The one that is being done goes on.
-    pub(crate) fn clear(&self) -> VecDeque<T> {
-        let mut queue = self.0.lock();
-        let first = queue.first.take();
-        let mut jobs = std::mem::take(&mut queue.rest);
-        drop(queue);
-        jobs.extend(first);
-        // It came last, and `rest` holds what is behind it.
-        jobs.rotate_right(usize::from(!jobs.is_empty()));
-        jobs
-    }
-
     /// Returns how many jobs wait, without one that is being done.
     pub(crate) fn len(&self) -> usize {
         self.0.lock().len()
@@ -206,23 +194,6 @@ mod tests {
             }
         });
         assert_eq!(done, "abde");
-    }
-
-    #[test]
-    fn clearing_takes_what_waits_in_order_and_lets_the_rest_go_on() {
-        let serial = Serial::new();
-        assert!(serial.clear().is_empty());
-        (1..=4).for_each(|job| serial.push_always(job));
-        let mut done = Vec::new();
-        serial.run(|job| {
-            done.push(job);
-            if job == 1 {
-                assert_eq!(serial.clear(), [2, 3, 4]);
-                serial.push_always(5);
-            }
-        });
-        assert_eq!(done, [1, 5]);
-        assert_eq!(serial.len(), 0);
     }
 
     #[test]

@@ -101,10 +101,6 @@ impl<T> IdSlab<T> {
         self.get(id)?;
         self.values.try_remove(id.index as usize)
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.values.len()
-    }
 }
 
 #[cfg(test)]
@@ -120,7 +116,7 @@ mod tests {
         assert_eq!(format!("{first:?} {second}"), "0v1 0v2");
         assert_eq!((slab.get(first), slab.get(second)), (None, Some(&'b')));
         assert_eq!(slab.remove(first), None);
-        assert_eq!(slab.len(), 1);
+        assert_eq!(slab.values.len(), 1);
     }
 
     #[test]

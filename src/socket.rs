@@ -1,5 +1,6 @@
 //! The public handle of a socket.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -13,7 +14,7 @@ use crate::room::Room;
 use crate::slab::SocketId;
 use crate::state::SocketCore;
 use crate::sync::Arc;
-use crate::target::{IntoRooms, IntoTargets, Target, with_rooms};
+use crate::target::{IntoRooms, IntoTargets, Place, Target, with_places, with_rooms};
 
 /// A socket: what joins rooms, emits, and is emitted to.
 ///
@@ -55,9 +56,10 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// If the socket is closed or a name is refused; then it has joined none of them.
+    /// If the socket is closed, a name is refused, or [admission](crate::Namespace::admission) or a room's
+    /// [capacity](crate::Room::set_capacity) refuses; then it has joined none of them.
     pub fn join(&self, rooms: impl IntoRooms) -> Result<usize, MembershipError> {
-        with_rooms(rooms, &self.core.namespace, |rooms| self.core.join(rooms))
+        with_rooms(rooms, &self.core.namespace, |rooms| SocketCore::join(&self.core, rooms))
     }
 
     /// Leaves one room or several, and returns how many it was in.
@@ -78,7 +80,7 @@ impl Socket {
     ///
     /// If the socket is closed.
     pub fn leave_all(&self) -> Result<usize, MembershipError> {
-        self.core.leave_all()
+        SocketCore::leave_all(&self.core)
     }
 
     /// Makes these its rooms: joins those that it is not in, then leaves all others, and returns how many
@@ -86,9 +88,9 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// If the socket is closed or a name is refused; then nothing has changed.
+    /// As [`join`](Self::join); then nothing has changed.
     pub fn set_rooms(&self, rooms: impl IntoRooms) -> Result<(usize, usize), MembershipError> {
-        with_rooms(rooms, &self.core.namespace, |rooms| self.core.set_rooms(rooms))
+        with_rooms(rooms, &self.core.namespace, |rooms| SocketCore::set_rooms(&self.core, rooms))
     }
 
     /// Returns the rooms that it is in, in joining order. O(rooms).
@@ -106,8 +108,7 @@ impl Socket {
     /// Returns whether it is in the room of this name. O(1), once the room is found.
     #[must_use]
     pub fn is_in(&self, room: impl Into<RoomName>) -> bool {
-        let topic = self.core.namespace.rooms.get(&room.into());
-        topic.is_some_and(|topic| self.core.is_in(&topic))
+        self.core.is_in_room(&room.into())
     }
 
     /// Emits a message to this socket alone. As [`Broadcast::emit`].
@@ -121,6 +122,21 @@ impl Socket {
         payload: impl IntoPayload<E::Data>,
     ) -> Result<Emitted, EmitError> {
         emit_direct(&self.core, event, payload)
+    }
+
+    /// Emits a message to this socket alone, unless it is behind. As [`Broadcast::volatile`].
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_volatile<E: IntoEvent>(
+        &self,
+        event: E,
+        payload: impl IntoPayload<E::Data>,
+    ) -> Result<Emitted, EmitError> {
+        self.core.check_open()?;
+        let to_me = Cow::Owned(Target::new().to(self.id()));
+        Broadcast::new(Emitter::Namespace(&self.core.namespace), to_me).volatile().emit(event, payload)
     }
 
     /// Addresses rooms and sockets, this one excluded: by identity, whatever rooms it is in.
@@ -149,25 +165,70 @@ impl Socket {
         Broadcast::new(Emitter::Others(&self.core), Cow::Borrowed(target))
     }
 
+    /// Keeps a value with the socket, one of each type, for as long as there are handles of it; and returns
+    /// the one that was there before. To change it in place, keep a lock or an atomic in it.
+    ///
+    /// ```
+    /// # let (socket, _inbox) = roomcast::Engine::new().of("/")?.connect();
+    /// struct User { name: String }
+    ///
+    /// socket.set_data(User { name: "Ann".into() });
+    /// assert_eq!(socket.data::<User>().unwrap().name, "Ann");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_data<T: Any + Send + Sync>(&self, value: T) -> Option<std::sync::Arc<T>> {
+        self.core.data.set(std::sync::Arc::new(value))
+    }
+
+    /// Returns the value of this type that is kept with the socket.
+    #[must_use]
+    pub fn data<T: Any + Send + Sync>(&self) -> Option<std::sync::Arc<T>> {
+        self.core.data.get()
+    }
+
+    /// Returns the value of this type that is kept with the socket; if there is none, the one that `make`
+    /// makes. If two threads make one at the same time, both get the first.
+    pub fn data_or_insert_with<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> std::sync::Arc<T> {
+        self.core.data.get_or_insert_with(make)
+    }
+
+    /// Removes the value of this type, and returns it.
+    pub fn remove_data<T: Any + Send + Sync>(&self) -> Option<std::sync::Arc<T>> {
+        self.core.data.remove()
+    }
+
     /// Disconnects it, whatever it has yet to read, and returns whether it was connected.
     ///
     /// It leaves all rooms, and its id is stale. Nothing emitted from now on reaches it; what was emitted
     /// before can still be drained, and then the inbox reports closed with this reason. The first reason
     /// stays.
+    ///
+    /// All that has taken effect before a hook is called. [`on_disconnecting`](Self::on_disconnecting) and
+    /// [`on_disconnect`](Self::on_disconnect) hooks run in this call, unless a handler of this socket runs at the
+    /// time, on whichever thread: then they run after it. A client stays connected to its other namespaces: to
+    /// send it away altogether, close its [`connection`](Self::connection).
     pub fn disconnect(&self, reason: impl Into<DisconnectReason>) -> bool {
-        self.core.disconnect(reason.into())
+        SocketCore::disconnect(&self.core, reason.into())
     }
 
     /// Returns whether it is connected. One load.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        !self.core.is_closed()
+        self.core.is_open()
     }
 
     /// Returns why it was disconnected, if it was.
     #[must_use]
     pub fn closed(&self) -> Option<DisconnectReason> {
         self.core.closed()
+    }
+
+    pub(crate) fn join_places(&self, rooms: &[Place]) -> Result<usize, MembershipError> {
+        with_places(rooms, &self.core.namespace, |rooms| SocketCore::join(&self.core, rooms))
+    }
+
+    pub(crate) fn leave_places(&self, rooms: &[Place]) -> Result<usize, MembershipError> {
+        with_places(rooms, &self.core.namespace, |rooms| self.core.leave(rooms))
     }
 
     fn others(&self, target: Target) -> Broadcast<'_> {

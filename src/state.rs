@@ -6,41 +6,68 @@
 //! Whoever holds a lock may take only ones further down this list. Of rooms several are held at a time,
 //! taken in the order of their ids; of the others one at a time.
 //!
-//! 1. the engine's table of namespaces (`engine.rs`)
+//! 1. the engine's table of namespaces (`directory.rs`); a connection's table of sockets
+//!    (`connection/core.rs`)
 //! 2. a socket's state
 //! 3. a shard of a namespace's room index
 //! 4. a room
-//! 5. a mailbox's post
-//! 6. the engine's slab of sockets; a namespace's settings; the event table
+//! 5. a mailbox's post; a journal's notes
+//! 6. the engine's slab of sockets; a namespace's settings, its list of those who connect, its gate; the
+//!    event table; the engine's clock; the table of acknowledgements, then one of them; lists of handlers;
+//!    users' data; what is in a connection's queues
 //!
 //! # No user code under a lock
 //!
 //! Payloads, wakers and callbacks run or are dropped only when none of these locks is held by the thread:
 //! whatever a locked section lets go of is moved into a [`Trash`], which is declared before the section and
-//! so outlives it. Nothing else in the engine calls out.
+//! so outlives it. Nothing else in the engine calls out, but for [`Hooks`], which says when.
+//!
+//! # The life of a socket
+//!
+//! *Connecting*, *open*, *closed*, in that order, perhaps without the second. While it connects it has an id
+//! and can join rooms, so that it misses nothing from then on; but nobody finds it by its id, it is not
+//! among the namespace's sockets, and it cannot emit. Closing is one step under its state's lock: from
+//! then on nothing reaches it and it can join nothing, whatever hooks do. They are told afterwards.
 
-use std::collections::HashSet;
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
+mod rooms;
+
+use crate::ack::table::AckTable;
+use crate::clock::Clock;
 use crate::config::{Backlog, Config};
-use crate::error::{MembershipError, RoomNameError, StaleSocket};
+use crate::data::DataMap;
+use crate::error::{MembershipError, Refusal, StaleSocket};
 use crate::event::EventTable;
+use crate::foreign::catch;
 use crate::index::RoomIndex;
 use crate::joined::Joined;
-use crate::name::RoomName;
+use crate::journal::RoomEvent;
+use crate::listeners::List;
+use crate::name::{RoomName, RoomNameError};
 use crate::order::Order;
 use crate::reason::DisconnectReason;
 use crate::slab::{IdSlab, SocketId};
-use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
+use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, Ordering, RwLock};
 use crate::topic::{Change, Kind, Pile, Post, Topic, Trash};
 
 pub(crate) struct EngineCore {
     pub(crate) config: Config,
+    /// Told of panics that concern no socket.
+    pub(crate) panics: List<PanicHook>,
     pub(crate) events: EventTable,
+    pub(crate) clock: std::sync::Arc<Clock>,
     sockets: RwLock<IdSlab<Arc<SocketCore>>>,
+    /// How many sockets are open.
+    open: AtomicUsize,
     topics: AtomicU64,
 }
+
+/// Is told what panicked, and the panic's message.
+pub(crate) type PanicHook = dyn Fn(&str, &str) + Send + Sync;
 
 pub(crate) struct NamespaceCore {
     pub(crate) path: Box<str>,
@@ -48,8 +75,55 @@ pub(crate) struct NamespaceCore {
     pub(crate) order: Order,
     pub(crate) rooms: RoomIndex,
     pub(crate) everyone: Arc<Topic>,
+    pub(crate) acks: std::sync::Arc<AckTable>,
+    /// What the layers above have to say, once they have.
+    pub(crate) hooks: OnceLock<Box<dyn Hooks>>,
+    /// Whether a room was ever given a capacity.
+    pub(crate) has_capacities: AtomicBool,
+    /// How many sockets are connecting or open.
+    occupants: AtomicUsize,
+    connecting: Mutex<Connecting>,
     is_closed: AtomicBool,
     settings: RwLock<Settings>,
+}
+
+/// The sockets that are connecting, in the order in which they began.
+#[derive(Debug, Default)]
+struct Connecting {
+    next: u64,
+    sockets: BTreeMap<u64, SocketId>,
+}
+
+/// What the layers above do when something happens to the sockets of a namespace. Called under no lock;
+/// what panics in it is contained in it.
+pub(crate) trait Hooks: Any + Send + Sync {
+    /// Whether a socket may join a room that it is not in. Nothing has changed yet.
+    fn admit(&self, socket: &Arc<SocketCore>, room: &RoomName) -> Result<(), Refusal>;
+
+    /// A socket is about to open.
+    fn opening(&self, socket: &Arc<SocketCore>);
+
+    /// A socket has opened, or was closed in the attempt.
+    fn opened(&self, socket: &Arc<SocketCore>);
+
+    /// An open socket was closed: it has left its rooms. Sees to it that it says good-bye, and between its
+    /// hooks [leaves its rooms](SocketCore::end_rooms) and [tells of that](NamespaceCore::tell_rooms); then
+    /// [ends](SocketCore::end_leaving) that, and [vacates](NamespaceCore::vacate) the namespace.
+    fn closed(&self, socket: &Arc<SocketCore>, reason: &DisconnectReason);
+
+    /// A socket was closed that was never open, or before there were hooks.
+    fn dismissed(&self, socket: &Arc<SocketCore>);
+
+    /// Something happened to a room.
+    fn room_event(&self, namespace: &Arc<NamespaceCore>, event: RoomEvent);
+
+    /// The last of the sockets that were connecting or open is gone, and has said good-bye.
+    fn vacant(&self, namespace: &Arc<NamespaceCore>);
+
+    /// The namespace is closed, and all its sockets are gone.
+    fn retire(&self);
+
+    fn as_any(&self) -> &dyn Any;
 }
 
 #[derive(Debug)]
@@ -60,21 +134,35 @@ struct Settings {
 
 pub(crate) struct SocketCore {
     pub(crate) namespace: Arc<NamespaceCore>,
+    /// What users, and layers above, keep with it.
+    pub(crate) data: DataMap,
     post: Arc<Post>,
-    is_closed: AtomicBool,
+    /// Among those of its namespace that are or were connecting.
+    number: u64,
+    /// [`CONNECTING`], [`OPEN`] or [`CLOSED`].
+    phase: AtomicU8,
     /// Set when the socket is first sent to directly.
     direct: OnceLock<Arc<Topic>>,
     state: Mutex<State>,
 }
 
+const CONNECTING: u8 = 0;
+const OPEN: u8 = 1;
+const CLOSED: u8 = 2;
+
 #[derive(Debug)]
 struct State {
     /// Why it is closed.
     closed: Option<DisconnectReason>,
-    /// When it joined its namespace, and its own topic.
-    everyone: u64,
+    /// When it joined its namespace, once it is open.
+    everyone: Option<u64>,
+    /// When it joined its own topic.
     direct: u64,
     rooms: Joined,
+    /// The rooms that it was in when it was closed, while it is said to be disconnecting.
+    leaving: Option<Box<[RoomName]>>,
+    /// Whether it is closed and has yet to say good-bye.
+    is_leaving: bool,
 }
 
 /// A room as callers name it.
@@ -84,18 +172,35 @@ pub(crate) enum RoomRef<'a> {
     Topic(&'a Arc<Topic>),
 }
 
+/// Why a socket cannot emit.
+#[derive(Clone, Debug)]
+pub(crate) enum Mute {
+    Connecting,
+    Closed(DisconnectReason),
+}
+
 impl EngineCore {
     pub(crate) fn new(config: Config) -> Self {
         Self {
             events: EventTable::new(config.event_names, config.max_name_bytes),
+            clock: std::sync::Arc::new(Clock::new()),
+            panics: List::new(),
             sockets: RwLock::new(IdSlab::new()),
+            open: AtomicUsize::new(0),
             topics: AtomicU64::new(0),
             config,
         }
     }
 
+    /// Runs code of the user's that concerns no socket, and tells the panic hooks if it panics.
+    pub(crate) fn guard<R>(&self, place: &str, code: impl FnOnce() -> R) -> Option<R> {
+        let report = |message: Box<str>| self.panics.call_each(|hook| drop(catch(|| hook(place, &message))));
+        catch(code).map_err(report).ok()
+    }
+
+    /// How many sockets are open.
     pub(crate) fn socket_count(&self) -> usize {
-        self.sockets.read().len()
+        self.open.load(Ordering::Relaxed)
     }
 
     fn topic(&self, kind: Kind, backlog: &Backlog) -> Topic {
@@ -104,13 +209,18 @@ impl EngineCore {
 }
 
 impl NamespaceCore {
-    pub(crate) fn new(path: &str, engine: Arc<EngineCore>) -> Self {
+    pub(crate) fn new(path: &str, engine: Arc<EngineCore>, shards: usize) -> Self {
         let backlog = engine.config.backlog;
         Self {
             path: path.into(),
             order: Order::new(),
-            rooms: RoomIndex::new(engine.config.shards),
+            rooms: RoomIndex::new(shards),
             everyone: Arc::new(engine.topic(Kind::Everyone, &backlog)),
+            acks: std::sync::Arc::new(AckTable::new()),
+            hooks: OnceLock::new(),
+            has_capacities: AtomicBool::new(false),
+            occupants: AtomicUsize::new(0),
+            connecting: Mutex::new(Connecting::default()),
             is_closed: AtomicBool::new(false),
             settings: RwLock::new(Settings { backlog, closed: None }),
             engine,
@@ -133,38 +243,59 @@ impl NamespaceCore {
 
     /// Connects a socket. In a closed namespace it is closed at once.
     pub(crate) fn connect(this: &Arc<Self>) -> Arc<SocketCore> {
-        let mut trash = Trash::default();
-        let mut connected = None;
-        this.engine.sockets.write().insert(|id| {
-            let socket = Arc::new(SocketCore {
-                namespace: Arc::clone(this),
-                post: Arc::new(Post::new(id, this.order.horizon())),
-                is_closed: AtomicBool::new(false),
-                direct: OnceLock::new(),
-                state: Mutex::new(State { closed: None, everyone: 0, direct: 0, rooms: Joined::new() }),
-            });
-            connected = Some(Arc::clone(&socket));
-            socket
-        });
-        let socket = connected.expect("the slab has made one");
-        // Under the state's lock: once it is a member, others find it and may disconnect it.
-        let mut state = socket.state.lock();
-        state.everyone = Topic::join(&this.everyone, &this.order, &socket.post, &this.pile(), &mut trash);
-        drop(state);
-        // Whoever closed the namespace before this look may have missed the socket; whoever does it after
-        // finds it among the members.
-        let closed = this.settings.read().closed.clone();
-        if let Some(reason) = closed {
-            socket.disconnect(reason);
-        }
+        let socket = Self::begin(this);
+        SocketCore::open(&socket);
+        SocketCore::opened(&socket);
         socket
     }
 
-    /// The connected socket of this id.
+    /// Makes a socket that is connecting.
+    pub(crate) fn begin(this: &Arc<Self>) -> Arc<SocketCore> {
+        let mut begun = None;
+        this.occupants.fetch_add(1, Ordering::Relaxed);
+        let number = {
+            let mut connecting = this.connecting.lock();
+            connecting.next += 1;
+            connecting.next
+        };
+        let id = this.engine.sockets.write().insert(|id| {
+            let socket = Arc::new(SocketCore {
+                namespace: Arc::clone(this),
+                data: DataMap::default(),
+                post: Arc::new(Post::new(id, this.order.horizon())),
+                number,
+                phase: AtomicU8::new(CONNECTING),
+                direct: OnceLock::new(),
+                state: Mutex::new(State {
+                    closed: None,
+                    everyone: None,
+                    direct: 0,
+                    rooms: Joined::new(),
+                    leaving: None,
+                    is_leaving: false,
+                }),
+            });
+            begun = Some(Arc::clone(&socket));
+            socket
+        });
+        this.connecting.lock().sockets.insert(number, id);
+        begun.expect("the slab has made one")
+    }
+
+    /// Whether sockets are connecting or open.
+    pub(crate) fn is_occupied(&self) -> bool {
+        self.occupants.load(Ordering::Acquire) > 0
+    }
+
+    /// The open socket of this id.
     pub(crate) fn socket(&self, id: SocketId) -> Result<Arc<SocketCore>, StaleSocket> {
+        self.occupant(id).filter(|socket| socket.is_open()).ok_or(StaleSocket(id))
+    }
+
+    /// The socket of this id, open or connecting.
+    pub(crate) fn occupant(&self, id: SocketId) -> Option<Arc<SocketCore>> {
         let sockets = self.engine.sockets.read();
-        let socket = sockets.get(id).filter(|socket| std::ptr::eq(&*socket.namespace, self));
-        socket.cloned().ok_or(StaleSocket(id))
+        sockets.get(id).filter(|socket| std::ptr::eq(&*socket.namespace, self)).cloned()
     }
 
     pub(crate) fn check(&self, name: &RoomName) -> Result<(), RoomNameError> {
@@ -177,14 +308,45 @@ impl NamespaceCore {
         self.rooms.get_or_insert(name, make, pin)
     }
 
-    /// Closes the namespace, for good, and disconnects its sockets.
-    pub(crate) fn close(&self, reason: &DisconnectReason) {
+    /// Closes the namespace, for good, and cuts off its sockets. To be told, and then the namespace to be
+    /// [retired](Self::retire).
+    pub(crate) fn cut(&self, reason: &DisconnectReason) -> Vec<Cut> {
         self.settings.write().closed.get_or_insert_with(|| reason.clone());
         self.is_closed.store(true, Ordering::Release);
-        for id in self.everyone.members() {
-            if let Ok(socket) = self.socket(id) {
-                socket.disconnect(reason.clone());
-            }
+        // Looked at first: who opens meanwhile is among the members then, or finds the namespace closed.
+        let connecting: Vec<SocketId> = self.connecting.lock().sockets.values().copied().collect();
+        let ids = self.everyone.members().into_iter().chain(connecting);
+        let sockets = ids.filter_map(|id| self.occupant(id));
+        sockets.filter_map(|socket| SocketCore::cut(&socket, reason.clone())).collect()
+    }
+
+    /// Lets go of what was registered with a namespace that is closed, unless sockets of it are yet to go: then
+    /// the last one does.
+    pub(crate) fn retire(&self) {
+        // Read by writing: either the last is gone by now and this sees it, or it goes later and sees that the
+        // namespace is closed. After a mere load both might miss the other.
+        let is_occupied = self.occupants.fetch_add(0, Ordering::AcqRel) > 0;
+        if let (false, Some(hooks)) = (is_occupied, self.hooks.get()) {
+            hooks.retire();
+        }
+    }
+
+    /// Closes the namespace, for good, and disconnects its sockets.
+    pub(crate) fn close(&self, reason: &DisconnectReason) {
+        Cut::tell_all(self.cut(reason));
+        self.retire();
+    }
+
+    /// Why it is closed.
+    pub(crate) fn closed(&self) -> Option<DisconnectReason> {
+        self.settings.read().closed.clone()
+    }
+
+    /// Tells what has happened to rooms. Under no lock.
+    #[inline]
+    pub(crate) fn tell_rooms(this: &Arc<Self>) {
+        if let (true, Some(hooks)) = (this.order.journal().is_watched(), this.hooks.get()) {
+            this.order.journal().tell(|event| hooks.room_event(this, event));
         }
     }
 
@@ -192,6 +354,18 @@ impl NamespaceCore {
     fn pile(&self) -> Pile {
         let Config { membership_backlog, backlog, .. } = &self.engine.config;
         Pile { changes: *membership_backlog, unread: backlog.limits().backlog }
+    }
+
+    /// A socket is gone for good.
+    pub(crate) fn vacate(this: &Arc<Self>) {
+        if this.occupants.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        match this.hooks.get() {
+            Some(hooks) if this.is_closed() => hooks.retire(),
+            Some(hooks) => hooks.vacant(this),
+            None => {}
+        }
     }
 }
 
@@ -204,90 +378,76 @@ impl SocketCore {
         &self.post
     }
 
-    /// Whether it is closed. One load.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::Acquire)
+    /// Whether it is open. One load.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == OPEN
     }
 
     pub(crate) fn closed(&self) -> Option<DisconnectReason> {
-        if !self.is_closed() {
+        if self.phase.load(Ordering::Acquire) != CLOSED {
             return None;
         }
         self.state.lock().closed.clone()
     }
 
-    /// Joins those of these rooms that it is not in, and returns how many that were.
-    pub(crate) fn join(&self, rooms: &[RoomRef<'_>]) -> Result<usize, MembershipError> {
-        self.check(rooms)?;
-        let mut trash = Trash::default();
-        let mut state = self.state.lock();
-        state.check_open()?;
-        let before = state.rooms.len();
-        for &room in rooms {
-            self.join_one(&mut state, room, &mut trash);
+    /// Fails unless it is open.
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<(), Mute> {
+        if self.is_open() { Ok(()) } else { Err(self.mute()) }
+    }
+
+    /// Fails unless it is open, or closed and yet to say good-bye.
+    #[inline]
+    pub(crate) fn check_speaks(&self) -> Result<(), Mute> {
+        if self.is_open() || self.state.lock().is_leaving { Ok(()) } else { Err(self.mute()) }
+    }
+
+    #[cold]
+    fn mute(&self) -> Mute {
+        self.state.lock().closed.clone().map_or(Mute::Connecting, Mute::Closed)
+    }
+
+    /// Opens a socket that is connecting, unless it or its namespace is closed: then it is closed for the
+    /// same reason. [`opened`](Self::opened) is to follow.
+    pub(crate) fn open(this: &Arc<Self>) -> bool {
+        let namespace = &this.namespace;
+        // One that comes too late was never there: nobody is told of it.
+        if let (true, Some(reason)) = (namespace.is_closed(), namespace.closed()) {
+            Self::disconnect(this, reason);
+            return false;
         }
-        Ok(state.rooms.len() - before)
-    }
-
-    /// Leaves those of these rooms that it is in, and returns how many that were.
-    pub(crate) fn leave(&self, rooms: &[RoomRef<'_>]) -> Result<usize, MembershipError> {
-        self.check(rooms)?;
-        let mut trash = Trash::default();
-        let mut state = self.state.lock();
-        state.check_open()?;
-        let before = state.rooms.len();
-        for &room in rooms {
-            let id = match room {
-                RoomRef::Topic(topic) => Some(topic.id()),
-                RoomRef::Name(name) => self.namespace.rooms.get(name).map(|topic| {
-                    let id = topic.id();
-                    trash.topics.push(topic);
-                    id
-                }),
-            };
-            if let Some(since) = id.and_then(|id| state.rooms.since(id)) {
-                self.leave_one(&mut state, since, &self.namespace.pile(), &mut trash);
-            }
+        if let Some(hooks) = namespace.hooks.get() {
+            hooks.opening(this);
         }
-        Ok(before - state.rooms.len())
-    }
-
-    /// Leaves all rooms, and returns how many that were.
-    pub(crate) fn leave_all(&self) -> Result<usize, MembershipError> {
-        self.set_rooms(&[]).map(|(_, left)| left)
-    }
-
-    /// Leaves all rooms but these, joins those of them that it is not in, and returns how many it joined
-    /// and left.
-    pub(crate) fn set_rooms(&self, rooms: &[RoomRef<'_>]) -> Result<(usize, usize), MembershipError> {
-        self.check(rooms)?;
         let mut trash = Trash::default();
-        let mut state = self.state.lock();
-        state.check_open()?;
-        let before = state.rooms.len();
-        let kept: HashSet<u64> =
-            rooms.iter().map(|&room| self.join_one(&mut state, room, &mut trash)).collect();
-        let joined = state.rooms.len() - before;
-        let gone: Vec<u64> =
-            state.rooms.iter().map(|(since, _)| since).filter(|since| !kept.contains(since)).collect();
-        for &since in &gone {
-            self.leave_one(&mut state, since, &self.namespace.pile(), &mut trash);
+        // Under the state's lock: once it is a member, others find it and may disconnect it.
+        let mut state = this.state.lock();
+        if state.closed.is_some() {
+            return false;
         }
-        Ok((joined, gone.len()))
+        debug_assert!(state.everyone.is_none(), "a socket is opened once");
+        let since =
+            Topic::join(&namespace.everyone, &namespace.order, &this.post, &namespace.pile(), &mut trash);
+        state.everyone = Some(since);
+        namespace.connecting.lock().sockets.remove(&this.number);
+        namespace.engine.open.fetch_add(1, Ordering::Relaxed);
+        this.phase.store(OPEN, Ordering::Release);
+        drop(state);
+        drop(trash);
+        // Whoever closed the namespace before this look may have missed the socket; whoever does it after
+        // finds it among the members.
+        if let Some(reason) = namespace.closed() {
+            Self::disconnect(this, reason);
+        }
+        this.is_open()
     }
 
-    /// The rooms that it is in, in joining order.
-    pub(crate) fn rooms(&self) -> Vec<RoomName> {
-        let state = self.state.lock();
-        state.rooms.iter().filter_map(|(_, topic)| topic.name().cloned()).collect()
-    }
-
-    pub(crate) fn room_count(&self) -> usize {
-        self.state.lock().rooms.len()
-    }
-
-    pub(crate) fn is_in(&self, topic: &Topic) -> bool {
-        self.state.lock().rooms.since(topic.id()).is_some()
+    /// Tells that it has opened, if so. Under no lock.
+    pub(crate) fn opened(this: &Arc<Self>) {
+        if let Some(hooks) = this.namespace.hooks.get() {
+            hooks.opened(this);
+        }
     }
 
     /// The topic of messages to this socket alone.
@@ -315,19 +475,47 @@ impl SocketCore {
     }
 
     /// Disconnects it, unless it is already. At once: nothing emitted afterwards reaches it.
-    pub(crate) fn disconnect(&self, reason: DisconnectReason) -> bool {
+    pub(crate) fn disconnect(this: &Arc<Self>, reason: DisconnectReason) -> bool {
+        Self::cut(this, reason).map(Cut::tell).is_some()
+    }
+
+    /// The first half of [disconnecting](Self::disconnect), unless it is already: nothing reaches it from now
+    /// on. To close several, cut them all before the hooks of one are called.
+    pub(crate) fn cut(this: &Arc<Self>, reason: DisconnectReason) -> Option<Cut> {
+        let is_leaving = this.take_out(&reason)?;
+        Some(Cut { socket: Arc::clone(this), reason, is_leaving })
+    }
+
+    /// It is gone from its rooms for those who ask it, but may still speak.
+    pub(crate) fn end_rooms(&self) {
+        let rooms = self.state.lock().leaving.take();
+        drop(rooms);
+    }
+
+    /// It has said good-bye.
+    pub(crate) fn end_leaving(&self) {
+        self.state.lock().is_leaving = false;
+    }
+
+    /// Closes it and takes it out of everything, and tells whether it is to say good-bye; or `None`, if it
+    /// is closed.
+    fn take_out(&self, reason: &DisconnectReason) -> Option<bool> {
         let _socket; // dropped, like the trash, when no lock is held
         let mut trash = Trash::default();
         let mut state = self.state.lock();
         if state.closed.is_some() {
-            return false;
+            return None;
         }
         state.closed = Some(reason.clone());
-        self.is_closed.store(true, Ordering::Release);
-        let order = &self.namespace.order;
+        self.phase.store(CLOSED, Ordering::Release);
+        let NamespaceCore { order, engine, everyone, hooks, .. } = &*self.namespace;
         // The cut is one point in the order, whatever the rooms are left at.
         let at = order.next();
-        _socket = self.namespace.engine.sockets.write().remove(self.id());
+        _socket = engine.sockets.write().remove(self.id());
+        if state.everyone.is_some() && hooks.get().is_some() {
+            state.leaving = Some(state.rooms.names().cloned().collect());
+            state.is_leaving = true;
+        }
         let rooms: Vec<u64> = state.rooms.iter().map(|(since, _)| since).collect();
         for since in rooms {
             self.leave_one(&mut state, since, &Pile::ANY, &mut trash);
@@ -335,41 +523,59 @@ impl SocketCore {
         if let Some(direct) = self.direct.get() {
             direct.leave(order, &self.post, state.direct, &Pile::ANY, &mut trash);
         }
-        self.namespace.everyone.leave(order, &self.post, state.everyone, &Pile::ANY, &mut trash);
-        trash.tell(&self.post, Change::Closed { at, reason }, &Pile::ANY);
-        true
-    }
-
-    /// Joins a room if it is not in it, and returns since when it is.
-    fn join_one(&self, state: &mut State, room: RoomRef<'_>, trash: &mut Trash) -> u64 {
-        let NamespaceCore { order, .. } = &*self.namespace;
-        let rooms = &mut state.rooms;
-        let mut join = |topic: &Arc<Topic>| {
-            rooms.since(topic.id()).unwrap_or_else(|| {
-                let since = Topic::join(topic, order, &self.post, &self.namespace.pile(), trash);
-                rooms.push(since, Arc::clone(topic));
-                since
-            })
-        };
-        match room {
-            RoomRef::Topic(topic) => join(topic),
-            RoomRef::Name(name) => self.namespace.pin_room(name, join),
+        if state.everyone.is_none() {
+            self.namespace.connecting.lock().sockets.remove(&self.number);
         }
-    }
-
-    fn leave_one(&self, state: &mut State, since: u64, pile: &Pile, trash: &mut Trash) {
-        let Some(topic) = state.rooms.remove(since) else { return };
-        if topic.leave(&self.namespace.order, &self.post, since, pile, trash) {
-            trash.topics.extend(self.namespace.rooms.remove_idle(&topic));
+        if let Some(since) = state.everyone {
+            everyone.leave(order, &self.post, since, &Pile::ANY, &mut trash);
+            engine.open.fetch_sub(1, Ordering::Relaxed);
         }
-        trash.topics.push(topic);
+        trash.tell(&self.post, Change::Closed { at, reason: reason.clone() }, &Pile::ANY);
+        Some(state.is_leaving)
+    }
+}
+
+/// A socket that was just closed. Those who wait for it have yet to be [told](Self::tell).
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Cut {
+    socket: Arc<SocketCore>,
+    reason: DisconnectReason,
+    is_leaving: bool,
+}
+
+impl Cut {
+    /// Tells whoever waits for their answers, of all of them; then the hooks of each, and those who watch its
+    /// rooms. Under no lock.
+    pub(crate) fn tell_all(cut: Vec<Self>) {
+        cut.iter().for_each(Self::tell_askers);
+        cut.into_iter().for_each(Self::tell_hooks);
     }
 
-    fn check(&self, rooms: &[RoomRef<'_>]) -> Result<(), RoomNameError> {
-        rooms.iter().try_for_each(|room| match room {
-            RoomRef::Name(name) => self.namespace.check(name),
-            RoomRef::Topic(_) => Ok(()),
-        })
+    /// The same for one.
+    pub(crate) fn tell(self) {
+        self.tell_askers();
+        self.tell_hooks();
+    }
+
+    fn tell_askers(&self) {
+        self.socket.namespace.acks.gone(self.socket.id(), &self.reason);
+    }
+
+    fn tell_hooks(self) {
+        let Self { socket, reason, is_leaving } = self;
+        let namespace = &socket.namespace;
+        let hooks = namespace.hooks.get();
+        if let (true, Some(hooks)) = (is_leaving, hooks) {
+            // Rooms are told of between its hooks, when their turn comes.
+            hooks.closed(&socket, &reason);
+            return;
+        }
+        NamespaceCore::tell_rooms(namespace);
+        if let Some(hooks) = hooks {
+            hooks.dismissed(&socket);
+        }
+        NamespaceCore::vacate(namespace);
     }
 }
 

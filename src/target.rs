@@ -5,8 +5,8 @@ use std::fmt;
 use smallvec::SmallVec;
 
 use crate::entry::Audience;
-use crate::error::RoomNameError;
-use crate::name::{Number, RoomName};
+use crate::error::{EmitError, StaleSocket};
+use crate::name::{Number, RoomName, RoomNameError};
 use crate::room::Room;
 use crate::slab::SocketId;
 use crate::state::{NamespaceCore, RoomRef};
@@ -100,6 +100,18 @@ impl Target {
         places.collect_into(&mut self.except);
         self.cache = Cache::default();
         self
+    }
+}
+
+impl Target {
+    /// Fails if it names what is of one namespace, or what cannot be a room.
+    pub(crate) fn check_portable(&self, max_name_bytes: usize) -> Result<(), EmitError> {
+        let to = self.to.iter().flatten();
+        to.chain(&self.except).try_for_each(|place| match place {
+            Place::Name(name) => Ok(name.check(max_name_bytes)?),
+            Place::Room(_) => Err(RoomNameError::Foreign.into()),
+            Place::Socket(id) => Err(StaleSocket(*id).into()),
+        })
     }
 }
 
@@ -201,6 +213,15 @@ pub(crate) fn with_rooms<R, E: From<RoomNameError>>(
 ) -> Result<R, E> {
     let mut places: SmallVec<[Place; 2]> = SmallVec::new();
     rooms.collect_into(&mut places);
+    with_places(&places, namespace, f)
+}
+
+/// Calls `f` with rooms as they were named, in a call on a socket of this namespace.
+pub(crate) fn with_places<R, E: From<RoomNameError>>(
+    places: &[Place],
+    namespace: &NamespaceCore,
+    f: impl FnOnce(&[RoomRef<'_>]) -> Result<R, E>,
+) -> Result<R, E> {
     let refs: Result<SmallVec<[_; 4]>, RoomNameError> = places
         .iter()
         .map(|place| match place {

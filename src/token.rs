@@ -84,6 +84,15 @@ use std::marker::PhantomData;
 /// player.emit(MOVE, &(1, 0)).unwrap(); // not a `Move`
 /// ```
 ///
+/// Nor does a handler take another type than the event's:
+///
+/// ```compile_fail,E0277
+/// # use roomcast::{Engine, Event, Shared};
+/// const MAP: Event<Vec<u8>> = Event::new("map");
+/// let world = Engine::new().of("/world").unwrap();
+/// world.on(MAP, |_socket, map: Shared<String>| println!("{}", map.0)).unwrap(); // not a `Vec<u8>`
+/// ```
+///
 /// It is found by its name in each emit, as text is. For the hot path there is
 /// [`Namespace::event`](crate::Namespace::event), which takes one too, and gives a handle without the type.
 /// Whether the name is a good one is told by the first emit.

@@ -32,11 +32,14 @@ use std::fmt;
 use smallvec::SmallVec;
 
 mod fold;
+mod many;
 
 pub(crate) use self::fold::Pile;
+pub(crate) use self::many::{Listed, Role};
 
 use self::fold::fold;
 use crate::config::{Backlog, Overflow};
+use crate::data::DataMap;
 use crate::entry::Entry;
 use crate::ledger::{Account, Ledger};
 use crate::log::{Garbage, Log};
@@ -47,7 +50,7 @@ use crate::reason::DisconnectReason;
 use crate::roll::Roll;
 use crate::segment::{Cursor, Position};
 use crate::slab::SocketId;
-use crate::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
 
 /// What an inbox is told of its memberships.
 #[derive(Debug)]
@@ -92,6 +95,8 @@ pub(crate) struct Topic {
     kind: Kind,
     /// Public handles: while there are any, an empty room stays in the index.
     handles: AtomicUsize,
+    /// What users keep with it.
+    data: DataMap,
     inner: Mutex<Inner>,
 }
 
@@ -101,6 +106,10 @@ struct Inner {
     /// Messages from this number on are not let go of while a member has yet to read them.
     strict_from: u64,
     members: Roll<Arc<Post>, 1>,
+    /// How many members there can be. Existing ones stay when it sinks below.
+    capacity: usize,
+    /// How many places are kept for sockets that are about to join.
+    claimed: usize,
     /// Idle memberships that want to be told of the next message. May name some that have left.
     armed: Vec<Armed>,
     /// An empty list with room in it, so that arming and firing in turn allocates nothing.
@@ -147,11 +156,14 @@ impl Topic {
             id,
             kind,
             handles: AtomicUsize::new(0),
+            data: DataMap::default(),
             inner: Mutex::new(Inner {
                 log: Log::new(backlog.limits()),
                 overflow: backlog.policy(),
                 strict_from: if backlog.policy() == Overflow::Disconnect { 0 } else { u64::MAX },
                 members: Roll::new(),
+                capacity: usize::MAX,
+                claimed: 0,
                 armed: Vec::new(),
                 spare: Vec::new(),
                 left: 0,
@@ -177,6 +189,10 @@ impl Topic {
 
     pub(crate) fn handles(&self) -> &AtomicUsize {
         &self.handles
+    }
+
+    pub(crate) fn data(&self) -> &DataMap {
+        &self.data
     }
 
     /// Whether it has neither members nor handles.
@@ -209,7 +225,29 @@ impl Topic {
         inner.overflow = backlog.policy();
     }
 
-    /// Makes a socket that is none yet a member, and returns the sequence that names the membership.
+    pub(crate) fn capacity(&self) -> usize {
+        self.inner.lock().capacity
+    }
+
+    pub(crate) fn set_capacity(&self, capacity: usize) {
+        self.inner.lock().capacity = capacity;
+    }
+
+    /// Keeps a place for a socket that is about to join, if there is one left. It takes it by
+    /// [`join_if_free`](Self::join_if_free), or [gives it back](Self::unclaim).
+    pub(crate) fn claim(&self) -> bool {
+        let mut inner = self.inner.lock();
+        let is_free = inner.members.len() + inner.claimed < inner.capacity;
+        inner.claimed += usize::from(is_free);
+        is_free
+    }
+
+    pub(crate) fn unclaim(&self) {
+        self.inner.lock().claimed -= 1;
+    }
+
+    /// Makes a socket that is none yet a member, whatever the capacity, and returns the sequence that names the
+    /// membership.
     pub(crate) fn join(
         this: &Arc<Self>,
         order: &Order,
@@ -218,6 +256,39 @@ impl Topic {
         trash: &mut Trash,
     ) -> u64 {
         let mut inner = this.inner.lock();
+        Self::add(this, &mut inner, order, post, pile, trash)
+    }
+
+    /// As [`join`](Self::join), in a place that was [claimed](Self::claim), or else in one that is left, if one
+    /// is.
+    pub(crate) fn join_if_free(
+        this: &Arc<Self>,
+        order: &Order,
+        post: &Arc<Post>,
+        pile: &Pile,
+        trash: &mut Trash,
+        is_claimed: bool,
+    ) -> Option<u64> {
+        let mut inner = this.inner.lock();
+        if is_claimed {
+            inner.claimed -= 1;
+        } else if inner.members.len() + inner.claimed >= inner.capacity {
+            return None;
+        }
+        Some(Self::add(this, &mut inner, order, post, pile, trash))
+    }
+
+    fn add(
+        this: &Arc<Self>,
+        inner: &mut Inner,
+        order: &Order,
+        post: &Arc<Post>,
+        pile: &Pile,
+        trash: &mut Trash,
+    ) -> u64 {
+        if let (true, Some(name)) = (order.journal().is_watched(), this.name()) {
+            order.journal().joined(name, post.id(), inner.members.is_empty());
+        }
         let since = order.next();
         inner.members.push(since, Arc::clone(post));
         let joined =
@@ -249,6 +320,9 @@ impl Topic {
             trash.armed.extend(gone);
         }
         trash.posts.extend(member);
+        if let (true, Some(name)) = (order.journal().is_watched(), self.name()) {
+            order.journal().left(name, post.id(), inner.members.is_empty());
+        }
         if inner.members.is_empty() {
             inner.log.retire(&mut trash.segments);
             true
@@ -296,44 +370,6 @@ impl Topic {
             self.fire(armed);
         }
         Some(Published { sequence, members, rooms: 1 })
-    }
-
-    /// Publishes one message to the members of several rooms, which are sorted by id, each once.
-    pub(crate) fn publish_all(
-        rooms: &[&Self],
-        entry: &Entry,
-        order: &Order,
-        victims: &mut Victims,
-    ) -> Option<Published> {
-        debug_assert!(rooms.is_sorted_by(|a, b| a.id < b.id));
-        let mut trash = Garbage::new();
-        let bytes = entry.payload().len() as u64;
-        // Rooms without members stay locked too: who joins one is a member from a later sequence on, and
-        // does not wait for a copy there that is not.
-        let mut locked: SmallVec<[(&Self, MutexGuard<'_, Inner>); MANY]> =
-            rooms.iter().map(|room| (*room, room.inner.lock())).collect();
-        if locked.iter().all(|(_, inner)| inner.members.is_empty()) {
-            return None;
-        }
-        let sequence = order.next();
-        let mut published = Published { sequence, members: 0, rooms: 0 };
-        for (_, inner) in locked.iter_mut().filter(|(_, inner)| !inner.members.is_empty()) {
-            published.rooms += 1;
-            published.members += inner.members.len();
-            if inner.log.append(sequence, entry.clone(), bytes, &mut trash) {
-                inner.shed(victims, &mut trash);
-            }
-        }
-        let fired: SmallVec<[_; MANY]> = locked
-            .iter_mut()
-            .filter(|(_, inner)| !inner.armed.is_empty())
-            .map(|(room, inner)| (*room, inner.take_armed()))
-            .collect();
-        drop(locked);
-        for (room, armed) in fired {
-            room.fire(armed);
-        }
-        Some(published)
     }
 
     /// Has the next publish [mark](Mailbox::mark) this membership, unless its cursor has something to

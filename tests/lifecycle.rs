@@ -219,7 +219,7 @@ fn trace() -> String {
             12..=14 => write!(trace, " {:?}", socket.to(&room).emit("o", step.to_string())).unwrap(),
             15 => write!(trace, " {:?}", socket.emit("d", step.to_string())).unwrap(),
             16 if step % 50 == 0 => write!(trace, " {}", engine.remove(namespace.path())).unwrap(),
-            16 => write!(trace, " {:?} {:?}", namespace.rooms(), namespace.sockets()).unwrap(),
+            16 => write!(trace, " {:?} {:?}", namespace.rooms(), namespace.socket_ids()).unwrap(),
             17 => write!(trace, " {:?} {:?}", home.members(&room), socket.rooms()).unwrap(),
             _ => drop(inbox.drain(|delivery| write!(trace, " {delivery:?}").unwrap())),
         }
@@ -274,7 +274,7 @@ fn sockets_come_and_go_on_all_threads() {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(engine.socket_count(), 0);
         for namespace in engine.namespaces() {
-            assert_eq!((namespace.rooms(), namespace.sockets()), (vec![], vec![]));
+            assert_eq!((namespace.rooms(), namespace.socket_ids()), (vec![], vec![]));
         }
     });
 }

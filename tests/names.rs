@@ -67,7 +67,7 @@ fn paths() {
 /// All that an observer can see of a namespace and two of its sockets.
 fn state(namespace: &Namespace, sockets: [&Socket; 2]) -> String {
     let of_sockets = sockets.map(|socket| (socket.rooms(), socket.is_connected()));
-    format!("{:?} {:?} {of_sockets:?}", namespace.rooms(), namespace.sockets())
+    format!("{:?} {:?} {of_sockets:?}", namespace.rooms(), namespace.socket_ids())
 }
 
 fn long(bytes: usize) -> String {

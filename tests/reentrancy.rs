@@ -51,7 +51,7 @@ impl Scene {
         for (name, len) in &rooms {
             assert_eq!(self.namespace.members(name).len(), *len, "{place}");
         }
-        assert_eq!(self.namespace.sockets().len(), self.namespace.socket_count(), "{place}");
+        assert_eq!(self.namespace.socket_ids().len(), self.namespace.socket_count(), "{place}");
         for socket in [&self.me, &self.other] {
             assert_eq!(socket.rooms().len(), socket.room_count(), "{place}");
             let is_member = self.namespace.members("room").contains(&socket.id());
@@ -113,7 +113,7 @@ const ACTIONS: [(&str, Action); 27] = [
         s.emit("again");
     }),
     ("ask", |s| {
-        drop((s.namespace.rooms(), s.namespace.sockets(), s.namespace.members("room"), s.me.rooms()));
+        drop((s.namespace.rooms(), s.namespace.socket_ids(), s.namespace.members("room"), s.me.rooms()));
         drop((s.engine.namespaces(), s.engine.socket_count(), s.namespace.socket(s.other.id())));
     }),
     ("remove the namespace", |s| assert!(s.engine.remove("/scene") || s.engine.get("/scene").is_none())),

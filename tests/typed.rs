@@ -329,7 +329,8 @@ mod encoded {
     #[test]
     fn text_and_bytes_are_the_same_with_a_type_and_without() {
         let (_, socket, mut inbox) = connect();
-        socket.emit(SAID, &"hello".to_owned()).unwrap();
+        let hello = "hello".to_owned();
+        socket.emit(SAID, &hello).unwrap();
         assert_eq!(
             only(&mut inbox, |message| message.payload().as_str().map(str::to_owned)).unwrap(),
             "hello"
@@ -391,4 +392,31 @@ mod encoded {
         inbox.drain(|delivery| texts.push(delivery.decode::<String>().unwrap()));
         assert_eq!(texts, ["inner", "outer"]);
     }
+}
+
+#[test]
+fn strings_and_bytes_are_read_with_the_feature_and_without() {
+    const SAID: Event<String> = Event::new("said");
+    const FRAME: Event<Vec<u8>> = Event::new("frame");
+    let (socket, mut inbox) = Engine::new().of("/").unwrap().connect();
+    socket.emit(SAID, "one").unwrap();
+    socket.emit(SAID, "two".to_owned()).unwrap();
+    socket.emit("said", "").unwrap();
+    socket.emit(FRAME, &b"\xff\x00"[..]).unwrap();
+    socket.emit(FRAME, vec![7]).unwrap();
+    let (mut said, mut frames) = (Vec::new(), Vec::new());
+    inbox.drain(|delivery| {
+        said.extend(delivery.get(SAID).map(Result::unwrap));
+        frames.extend(delivery.get(FRAME).map(Result::unwrap));
+    });
+    assert_eq!(
+        (said, frames),
+        (vec!["one".into(), "two".into(), String::new()], vec![vec![255, 0], vec![7]])
+    );
+
+    assert!(Payload::from(*b"bytes").decode::<String>().is_err());
+    assert!(Payload::from("text").decode::<Vec<u8>>().is_err());
+    assert!(Payload::from(std::sync::Arc::new(7)).decode::<String>().is_err());
+    assert_eq!(Payload::from(&b""[..]).decode::<Vec<u8>>().ok(), Some(vec![]));
+    assert!(Payload::default().decode::<String>().is_err());
 }

@@ -12,6 +12,27 @@ use crate::slab::SocketId;
 ///
 /// First the answers, in the order in which they came; then the recipients whose answer is missing, in the
 /// order in which they got the message. Each recipient is in it once.
+///
+/// ```
+/// use roomcast::{AckError, Engine};
+///
+/// let game = Engine::new().of("/game")?;
+/// let (ann, mut inbox) = game.connect();
+/// let (bob, _bob_inbox) = game.connect();
+///
+/// let asked = game.emit_with_ack("vote", "pizza?")?;
+/// inbox.drain(|delivery| assert!(ann.answer(delivery.ack_id().unwrap(), "yes")));
+/// let answers = asked.cancel(); // those there are
+///
+/// assert!(answers.len() == 2 && !answers.is_complete());
+/// for (socket, answer) in answers.answered() {
+///     assert_eq!((socket, answer.as_str()), (ann.id(), Some("yes")));
+/// }
+/// for (socket, why) in answers.missing() {
+///     assert_eq!((socket, why), (bob.id(), &AckError::TimedOut));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Answers {
     /// The first `answered` are `Ok`, and no others.

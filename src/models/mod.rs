@@ -13,12 +13,18 @@
 //! loom reports an `Arc` that is leaked or dropped twice. The [`Token`]s in all messages hold one.
 
 mod ack;
+mod capacity;
 mod clock;
+mod connection;
 mod engine;
 mod inbox;
 mod index;
+mod journal;
+mod life;
+mod listed;
 mod log;
 mod membership;
+mod outgoing;
 mod room;
 mod scene;
 mod segment;

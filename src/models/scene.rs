@@ -14,7 +14,7 @@ use crate::reader::{Reader, Sleep};
 use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
 use crate::sync::Arc;
-use crate::topic::{Change, Kind, Pile, Post, Topic, Trash, Victims};
+use crate::topic::{Change, Kind, Listed, Pile, Post, Role, Topic, Trash, Victims};
 
 /// A namespace without the parts that are not modelled: its order, and what an emit does with it.
 pub(super) struct Scene {
@@ -89,6 +89,19 @@ impl Scene {
         assert!(victims.is_empty());
     }
 
+    /// Publishes one message to those who are in rooms and not in others, and returns who they are.
+    pub(super) fn publish_listed(&self, rooms: &[&Topic], except: &[&Topic], number: u64) -> Vec<SocketId> {
+        let except_rooms = except.iter().map(|room| room.id()).collect();
+        let audience = Arc::new(Audience { except_rooms, ..audience(rooms) });
+        let entry = Entry::Aimed { payload: payload(number), event: 0, audience };
+        let mut victims = Victims::new();
+        let (published, sockets) =
+            Topic::publish_listed(&listed(rooms, except), &entry, &self.order, &mut victims);
+        assert!(victims.is_empty());
+        assert!(published.is_some() || sockets.is_empty());
+        sockets
+    }
+
     /// As [`publish`](Self::publish), but returns how many members are to be disconnected.
     pub(super) fn publish_and_find(&self, room: &Topic, number: u64) -> usize {
         let mut victims = Victims::new();
@@ -103,6 +116,15 @@ impl Scene {
         assert!(victims.is_empty());
         published.map(|published| published.sequence)
     }
+}
+
+/// The rooms of a target, in the order in which they are locked.
+pub(super) fn listed<'a>(rooms: &[&'a Topic], except: &[&'a Topic]) -> Vec<Listed<'a>> {
+    let role = |role: Role| move |room: &&'a Topic| (*room, role);
+    let except = except.iter().map(role(Role::LeftOut));
+    let mut listed: Vec<_> = rooms.iter().map(role(Role::Addressed)).chain(except).collect();
+    listed.sort_by_key(|(room, _)| room.id());
+    listed
 }
 
 fn payload(number: u64) -> Payload {
@@ -125,7 +147,7 @@ impl Member {
     pub(super) fn new(scene: &std::sync::Arc<Scene>, number: u64) -> Self {
         let id = SocketId::from_bits(1 << 32 | number).unwrap();
         let post = Arc::new(Post::new(id, scene.order.horizon()));
-        let reader = Reader::new(Arc::clone(&post));
+        let reader = Reader::new(Arc::clone(&post), 64);
         Self { scene: std::sync::Arc::clone(scene), post, reader, got: Vec::new() }
     }
 

@@ -82,21 +82,3 @@ fn three_threads_strand_nothing() {
         assert_eq!((desk.jobs.len(), desk.done.lock().unwrap().len()), (0, 3));
     });
 }
-
-#[test]
-fn what_is_cleared_is_not_done_and_the_other_way_round() {
-    let outcomes = explore("clear against run", 5, || {
-        let desk = Desk::new();
-        desk.jobs.push_always(Token::new(1));
-        desk.jobs.push_always(Token::new(2));
-        let other = thread::spawn({
-            let desk = Arc::clone(&desk);
-            move || desk.run(2)
-        });
-        let cleared = desk.jobs.clear().len();
-        other.join().unwrap();
-        assert_eq!(desk.done.lock().unwrap().len() + cleared, 2);
-        cleared
-    });
-    assert_eq!(outcomes, all([0, 1, 2]));
-}

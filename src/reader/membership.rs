@@ -29,6 +29,14 @@ pub(super) struct Rare {
     pub(super) gap: Option<Gap>,
 }
 
+/// What a reader has passed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passed {
+    pub(super) handed: usize,
+    /// Volatile messages that were for the socket.
+    pub(super) dropped: u64,
+}
+
 impl Membership {
     /// Lets go of it, and of what the room has kept for it alone.
     pub(super) fn release(self) {
@@ -37,8 +45,8 @@ impl Membership {
         room.trim();
     }
 
-    /// Hands each message of this segment that is below `bound` and for the socket to `f`, until that breaks,
-    /// and returns how many it handed out.
+    /// Hands each message of this segment that is below `bound` and for the socket to `f`, until that breaks.
+    /// Drops a volatile one that it meets behind more than `slack` others.
     ///
     /// The loop has no call in it but that of `f`: with one, the optimiser keeps whatever `f` adds up in
     /// memory, and that doubles the time per delivery. So it stops at what needs a closer look.
@@ -48,11 +56,12 @@ impl Membership {
         bound: u64,
         me: SocketId,
         others: &Others<'_, Self>,
+        slack: i64,
         mut f: impl FnMut(u64, &Entry, &Topic) -> ControlFlow<()>,
-    ) -> usize {
+    ) -> Passed {
         let Self { room, cursor, .. } = self;
         let (room, from) = (&**room, cursor.index());
-        let mut skipped = 0;
+        let (mut skipped, mut dropped) = (0, 0);
         loop {
             let mut is_special = false;
             cursor.walk(bound, |sequence, entry| match entry {
@@ -67,11 +76,14 @@ impl Membership {
             let Some((sequence, entry)) = special else { break };
             if !is_for(entry, sequence, me, room, others) {
                 skipped += 1;
+            } else if entry.is_volatile() && i64::from(cursor.index() - from - skipped) > slack + 1 {
+                skipped += 1;
+                dropped += 1;
             } else if f(sequence, entry, room).is_break() {
                 break;
             }
         }
-        (cursor.index() - from) as usize - skipped
+        Passed { handed: (cursor.index() - from - skipped) as usize, dropped }
     }
 
     /// The sequence below which it has read everything, as far as this segment tells.

@@ -159,7 +159,7 @@ impl Rig {
         let rooms = world.existing().into_iter().map(|(room, size)| (self.names[room].clone(), size));
         let (found, rooms) = (namespace.rooms(), rooms.collect::<Vec<_>>());
         ensure!(found == rooms, "rooms are {found:?}, expected {rooms:?}");
-        let (found, sockets) = (namespace.sockets(), ids(&world.connected));
+        let (found, sockets) = (namespace.socket_ids(), ids(&world.connected));
         ensure!(found == sockets, "sockets are {found:?}, expected {sockets:?}");
         ensure!(namespace.socket_count() == sockets.len(), "{} sockets", namespace.socket_count());
         ensure!(namespace.is_closed() == world.is_closed, "is_closed is {}", namespace.is_closed());

@@ -1,0 +1,212 @@
+//! Emitting messages that are to be answered, and answering them.
+
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+
+use crate::ack::{Ack, Acks};
+use crate::broadcast::{Broadcast, Emitter, Found, audience, disconnect_all, find, find_excepted};
+use crate::convert::IntoPayload;
+use crate::entry::{Audience, Entry, Frame, NAMED};
+use crate::error::EmitError;
+use crate::event::{EventId, IntoEvent};
+use crate::namespace::Namespace;
+use crate::payload::Payload;
+use crate::room::Room;
+use crate::slab::SocketId;
+use crate::socket::Socket;
+use crate::state::NamespaceCore;
+use crate::sync::Arc;
+use crate::target::Target;
+use crate::topic::{Listed, MANY, Role, Topic, Victims};
+
+impl Broadcast<'_> {
+    /// Emits a message that each recipient is to answer.
+    ///
+    /// It is for those who are addressed at this moment, and no others. Each answers once, or is disconnected,
+    /// or has not answered when the [timeout](Acks::timeout) is over; then the answers are complete. For
+    /// nobody they are from the start.
+    ///
+    /// Costs O(members) of the addressed and the excluded rooms, to list whose answers are awaited.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let engine = roomcast::Engine::new();
+    /// let game = engine.of("/game")?;
+    /// let (ann, mut ann_inbox) = game.connect();
+    /// let (bob, _bob_inbox) = game.connect();
+    ///
+    /// let votes = game.to([ann.id(), bob.id()]).emit_with_ack("vote", "pizza?")?.timeout(Duration::from_secs(5));
+    /// ann_inbox.drain(|delivery| {
+    ///     let id = delivery.ack_id().expect("an answer is wanted");
+    ///     assert!(ann.answer(id, "yes"));
+    /// });
+    /// engine.tick(Duration::from_secs(5));
+    /// let votes = votes.wait();
+    /// assert_eq!(votes.get(ann.id()).unwrap().as_ref().unwrap().as_str(), Some("yes"));
+    /// assert!(votes.get(bob.id()).unwrap().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_with_ack<E: IntoEvent>(
+        &self,
+        event: E,
+        payload: impl IntoPayload<E::Data>,
+    ) -> Result<Acks, EmitError> {
+        let namespace = self.from.namespace();
+        self.from.check()?;
+        let event = event.resolve(&namespace.engine.events)?;
+        let payload = payload.into_payload()?;
+        let (to, (left_out, except_sockets)) =
+            (find(namespace, &self.target)?, find_excepted(namespace, &self.target)?);
+        let acks = Acks::open(&namespace.acks, &namespace.engine.clock);
+        let except_sender = matches!(self.from, Emitter::Others(_));
+        let who = Who { to, left_out, except_sockets, sender: self.from.sender(), except_sender };
+        acks.sent_to(who.publish(namespace, event, payload, acks.id()));
+        Ok(acks)
+    }
+}
+
+impl Namespace {
+    /// Emits a message that each socket is to answer. As [`Broadcast::emit_with_ack`].
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_with_ack<E: IntoEvent>(
+        &self,
+        event: E,
+        payload: impl IntoPayload<E::Data>,
+    ) -> Result<Acks, EmitError> {
+        self.target(&Target::new()).emit_with_ack(event, payload)
+    }
+}
+
+impl Room {
+    /// Emits a message that each member is to answer. As [`Broadcast::emit_with_ack`].
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_with_ack<E: IntoEvent>(
+        &self,
+        event: E,
+        payload: impl IntoPayload<E::Data>,
+    ) -> Result<Acks, EmitError> {
+        self.namespace().to(self).emit_with_ack(event, payload)
+    }
+}
+
+impl Socket {
+    /// Emits a message to this socket alone that it is to answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_with_ack<E: IntoEvent>(
+        &self,
+        event: E,
+        payload: impl IntoPayload<E::Data>,
+    ) -> Result<Ack, EmitError> {
+        let core = self.core();
+        core.check_open()?;
+        let namespace = &*core.namespace;
+        let event = event.resolve(&namespace.engine.events)?;
+        let payload = payload.into_payload()?;
+        let topic = core.direct().map_err(EmitError::Closed)?;
+        let ack = Ack::open(&namespace.acks, &namespace.engine.clock, self.id());
+        if !publish_direct(namespace, topic, event, payload, Frame::Question(ack.id())) {
+            core.check_open()?; // closed meanwhile
+        }
+        ack.sent();
+        Ok(ack)
+    }
+
+    /// Answers a message that [wants an answer](crate::Delivery::ack_id), for a socket that is read by an
+    /// inbox; and returns whether the answer was awaited. The second one is not, nor one that is late, nor one
+    /// from a socket that was not asked. Callbacks that wait for it run in this call.
+    pub fn answer(&self, ack_id: u64, payload: impl Into<Payload>) -> bool {
+        self.core().namespace.acks.answer(ack_id, self.id(), payload.into())
+    }
+
+    /// Answers an event of the client, at this place in the order of messages to it.
+    pub(crate) fn reply(&self, id: u64, payload: Payload) -> Result<(), EmitError> {
+        let core = self.core();
+        core.check_open()?;
+        let topic = core.direct().map_err(EmitError::Closed)?;
+        let name = EventId::Unlisted(SmolStr::new_static("ack"));
+        if !publish_direct(&core.namespace, topic, name, payload, Frame::Answer(id)) {
+            core.check_open()?; // closed meanwhile
+        }
+        Ok(())
+    }
+}
+
+/// Whom a message is for.
+struct Who<'a> {
+    to: SmallVec<[Found<'a>; MANY]>,
+    left_out: SmallVec<[Found<'a>; 2]>,
+    except_sockets: SmallVec<[SocketId; 2]>,
+    sender: Option<SocketId>,
+    except_sender: bool,
+}
+
+impl Who<'_> {
+    /// Publishes to them, and returns who they are.
+    fn publish(self, namespace: &NamespaceCore, event: EventId, payload: Payload, ack: u64) -> Vec<SocketId> {
+        let rooms = listed(&self.to, &self.left_out);
+        let addressed: SmallVec<[&Arc<Topic>; 4]> = self.to.iter().map(Found::topic).collect();
+        let except_rooms = self.left_out.iter().map(|found| found.topic().id()).collect();
+        let audience = Audience {
+            except_rooms,
+            except_sockets: self.except_sockets,
+            frame: Frame::Question(ack),
+            ..audience(&addressed, self.sender, self.except_sender)
+        };
+        let entry = entry(event, payload, audience);
+        let mut victims = Victims::new();
+        let (_, mut recipients) = Topic::publish_listed(&rooms, &entry, &namespace.order, &mut victims);
+        recipients.retain(|socket| !entry.excludes(*socket));
+        disconnect_all(namespace, &victims);
+        recipients
+    }
+}
+
+/// The rooms of a target by id, each once: what is left out is not addressed.
+pub(crate) fn listed<'a>(to: &'a [Found<'_>], left_out: &'a [Found<'_>]) -> SmallVec<[Listed<'a>; 4]> {
+    let role = |role: Role| move |found: &'a Found<'_>| (&**found.topic(), role);
+    let left_out = left_out.iter().map(role(Role::LeftOut));
+    let mut rooms: SmallVec<[Listed<'a>; 4]> = left_out.chain(to.iter().map(role(Role::Addressed))).collect();
+    // Stable: of a room that is both, what it is first stays.
+    rooms.sort_by_key(|(topic, _)| topic.id());
+    rooms.dedup_by_key(|(topic, _)| topic.id());
+    rooms
+}
+
+/// Publishes to one socket, and returns whether it was there.
+fn publish_direct(
+    namespace: &NamespaceCore,
+    topic: &Arc<Topic>,
+    event: EventId,
+    payload: Payload,
+    frame: Frame,
+) -> bool {
+    let audience = Audience { frame, ..audience(&[topic], None, false) };
+    let mut victims = Victims::new();
+    let published = topic.publish(entry(event, payload, audience), &namespace.order, &mut victims);
+    disconnect_all(namespace, &victims);
+    published.is_some()
+}
+
+fn entry(event: EventId, payload: Payload, audience: Audience) -> Entry {
+    match event {
+        EventId::Listed(event) => Entry::Aimed { payload, event, audience: Arc::new(audience) },
+        EventId::Unlisted(name) => {
+            let audience = Arc::new(Audience { name: Some(name), ..audience });
+            Entry::Aimed { payload, event: NAMED, audience }
+        }
+    }
+}

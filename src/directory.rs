@@ -1,0 +1,364 @@
+//! The namespaces of an engine by path, the parents that make some of them, and its connections.
+//!
+//! # Invariants, under the table's lock
+//!
+//! A namespace in the table is not closed, and a path has one namespace. Whoever connects finds the namespace,
+//! or makes it, and becomes an occupant of it under one hold of the lock; a child is taken away, under the
+//! lock, only while it has no occupants. So nobody is ever in a namespace that others no longer find, but
+//! for one that was removed by name, which closes it.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use crate::config::Config;
+use crate::error::NamespaceError;
+use crate::foreign::contain;
+use crate::hub::{Family, Hub, Origin};
+use crate::listeners::List;
+use crate::name::normalize_path;
+use crate::namespace::Namespace;
+use crate::pattern::{Params, Pattern};
+use crate::payload::Payload;
+use crate::reason::DisconnectReason;
+use crate::state::{Cut, EngineCore, NamespaceCore, SocketCore};
+use crate::sync::{Arc as Shared, Mutex};
+
+pub(crate) struct Directory {
+    pub(crate) core: Shared<EngineCore>,
+    /// Called with every namespace that is made, but for `/`.
+    pub(crate) created: List<dyn Fn(&Namespace) + Send + Sync>,
+    table: Mutex<Table>,
+    connections: Mutex<Slab<Weak<dyn Close>>>,
+}
+
+/// In how many parts the room table of a child is at most.
+const CHILD_SHARDS: usize = 8;
+
+/// Whether there is to be a namespace of this path, for a client that says this of itself.
+pub(crate) type Accepts = Box<dyn Fn(&str, &Payload) -> bool + Send + Sync>;
+
+/// What is closed with its engine.
+pub(crate) trait Close: Send + Sync {
+    /// Closes it, unless it is, and returns what calls the hooks. Before that all is cut off.
+    fn shut(&self, reason: DisconnectReason) -> Option<Box<dyn FnOnce()>>;
+}
+
+struct Table {
+    by_path: HashMap<Box<str>, Entry, RandomState>,
+    /// In the order in which they were made, which is that in which they are asked.
+    parents: Vec<Arc<ParentCore>>,
+    is_closed: bool,
+}
+
+struct Entry {
+    core: Shared<NamespaceCore>,
+    parent: Option<Arc<ParentCore>>,
+    /// Whether it was asked for by name: then it stays when it is empty.
+    is_static: bool,
+}
+
+/// What makes namespaces when somebody connects to them.
+pub(crate) struct ParentCore {
+    pub(crate) matcher: Matcher,
+    pub(crate) family: Arc<Family>,
+    /// Whether children stay when they are empty.
+    pub(crate) keeps_empty: AtomicBool,
+}
+
+pub(crate) enum Matcher {
+    Pattern(Pattern),
+    Function(Accepts),
+}
+
+impl Directory {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
+        let core = Shared::new(EngineCore::new(config));
+        let root = Entry::root(&core);
+        let by_path = [(root.core.path.clone(), root)].into_iter().collect();
+        Arc::new(Self {
+            core,
+            created: List::new(),
+            table: Mutex::new(Table { by_path, parents: Vec::new(), is_closed: false }),
+            connections: Mutex::new(Slab::new()),
+        })
+    }
+
+    /// The namespace of this path, which stays until it is removed.
+    pub(crate) fn of(self: &Arc<Self>, path: &str) -> Result<Shared<NamespaceCore>, NamespaceError> {
+        let path = normalize_path(path)?;
+        let (namespace, is_new) = {
+            let mut table = self.table.lock();
+            if table.is_closed {
+                return Err(NamespaceError::EngineClosed);
+            }
+            if let Some(entry) = table.by_path.get_mut(&*path) {
+                entry.is_static = true;
+                (Shared::clone(&entry.core), false)
+            } else {
+                // A pattern's middlewares guard what is made by name too.
+                let found = table.parents.iter().find_map(|parent| match &parent.matcher {
+                    Matcher::Pattern(pattern) => Some((Arc::clone(parent), pattern.matches(&path)?)),
+                    Matcher::Function(_) => None,
+                });
+                (self.insert(&mut table, &path, found, true), true)
+            }
+        };
+        self.announce(&namespace, is_new);
+        Ok(namespace)
+    }
+
+    /// A connecting socket in the namespace of this path, which a parent may make; or `None` if there is no
+    /// such namespace.
+    pub(crate) fn enter(self: &Arc<Self>, path: &str, auth: &Payload) -> Option<Shared<SocketCore>> {
+        let parents = {
+            let table = self.table.lock();
+            if let Some(entry) = table.by_path.get(path) {
+                return Some(NamespaceCore::begin(&entry.core));
+            }
+            table.parents.clone()
+        };
+        // Functions are called under no lock.
+        let (parent, params) = parents.into_iter().find_map(|parent| {
+            let params = parent.matcher.matches(&self.core, path, auth)?;
+            Some((parent, params))
+        })?;
+        let (socket, is_new) = {
+            let mut table = self.table.lock();
+            if table.is_closed {
+                return None;
+            }
+            let (namespace, is_new) = match table.by_path.get(path) {
+                Some(entry) => (Shared::clone(&entry.core), false),
+                None => (self.insert(&mut table, path, Some((parent, params)), false), true),
+            };
+            (NamespaceCore::begin(&namespace), is_new)
+        };
+        self.announce(&socket.namespace, is_new);
+        Some(socket)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Option<Shared<NamespaceCore>> {
+        let path = normalize_path(path).ok()?;
+        self.table.lock().by_path.get(&*path).map(|entry| Shared::clone(&entry.core))
+    }
+
+    /// All namespaces, by path.
+    pub(crate) fn namespaces(&self) -> Vec<Shared<NamespaceCore>> {
+        sorted(self.table.lock().by_path.values())
+    }
+
+    /// The namespaces that a parent has made, by path.
+    pub(crate) fn children(&self, parent: &Arc<ParentCore>) -> Vec<Shared<NamespaceCore>> {
+        let is_child = |entry: &&Entry| entry.parent.as_ref().is_some_and(|other| Arc::ptr_eq(other, parent));
+        sorted(self.table.lock().by_path.values().filter(is_child))
+    }
+
+    /// The parent of this pattern, made if there is none.
+    pub(crate) fn parent_of(&self, pattern: Pattern) -> Arc<ParentCore> {
+        let mut table = self.table.lock();
+        let is_it =
+            |parent: &&Arc<ParentCore>| matches!(&parent.matcher, Matcher::Pattern(it) if *it == pattern);
+        if let Some(parent) = table.parents.iter().find(is_it) {
+            return Arc::clone(parent);
+        }
+        table.add_parent(Matcher::Pattern(pattern))
+    }
+
+    /// A new parent.
+    pub(crate) fn parent_by(&self, function: Accepts) -> Arc<ParentCore> {
+        self.table.lock().add_parent(Matcher::Function(function))
+    }
+
+    /// Removes a namespace, and returns whether there was one.
+    pub(crate) fn remove(&self, path: &str) -> bool {
+        let Ok(path) = normalize_path(path) else { return false };
+        let removed = {
+            let mut table = self.table.lock();
+            let removed = table.by_path.remove(&*path);
+            if path == "/" && removed.is_some() {
+                let root = Entry::root(&self.core);
+                table.by_path.insert(root.core.path.clone(), root);
+            }
+            removed
+        };
+        let Some(removed) = removed else { return false };
+        removed.core.close(&DisconnectReason::NamespaceRemoved);
+        true
+    }
+
+    /// Closes everything, for good.
+    pub(crate) fn close(&self) {
+        let (closed, parents) = {
+            let mut table = self.table.lock();
+            table.is_closed = true;
+            let closed: Vec<_> = table.by_path.drain().map(|(_, entry)| entry).collect();
+            (closed, std::mem::take(&mut table.parents))
+        };
+        // All are cut off before the hooks of one are called.
+        let namespaces = sorted(closed.iter());
+        let cut: Vec<_> =
+            namespaces.iter().flat_map(|namespace| namespace.cut(&DisconnectReason::Shutdown)).collect();
+        let connections: Vec<_> =
+            self.connections.lock().iter().map(|(_, connection)| connection.clone()).collect();
+        let shut: Vec<_> = connections
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter_map(|connection| connection.shut(DisconnectReason::Shutdown))
+            .collect();
+        Cut::tell_all(cut);
+        shut.into_iter().for_each(|tell| tell());
+        namespaces.iter().for_each(|namespace| namespace.retire());
+        for entry in closed {
+            contain(|| drop(entry)); // with a parent, perhaps
+        }
+        for parent in parents {
+            parent.family.close();
+            contain(|| drop(parent)); // with a function, perhaps
+        }
+        self.created.clear();
+        self.core.panics.clear();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.table.lock().is_closed
+    }
+
+    /// Adds what is to be closed with the engine, and returns its place.
+    pub(crate) fn add_connection(&self, connection: Weak<dyn Close>) -> usize {
+        self.connections.lock().insert(connection)
+    }
+
+    pub(crate) fn remove_connection(&self, place: usize) {
+        let removed = self.connections.lock().try_remove(place);
+        drop(removed);
+    }
+
+    pub(crate) fn connection_count(&self) -> usize {
+        self.connections.lock().len()
+    }
+
+    /// Takes a child away if nobody is in it.
+    fn remove_vacant(&self, namespace: &Shared<NamespaceCore>) {
+        let removed = {
+            let mut table = self.table.lock();
+            let is_vacant = |entry: &Entry| {
+                Shared::ptr_eq(&entry.core, namespace)
+                    && !entry.is_static
+                    && !entry.core.is_occupied()
+                    && entry.parent.as_ref().is_some_and(|parent| !parent.keeps_empty.load(Ordering::Acquire))
+            };
+            if !table.by_path.get(&*namespace.path).is_some_and(is_vacant) {
+                return;
+            }
+            table.by_path.remove(&*namespace.path)
+        };
+        namespace.close(&DisconnectReason::NamespaceRemoved);
+        drop(removed);
+    }
+
+    fn insert(
+        self: &Arc<Self>,
+        table: &mut Table,
+        path: &str,
+        from: Option<(Arc<ParentCore>, Params)>,
+        is_static: bool,
+    ) -> Shared<NamespaceCore> {
+        // A child is one of many, and made by clients: it is to be cheap.
+        let shards = self.core.config.shards;
+        let shards = if from.is_some() && !is_static { shards.min(CHILD_SHARDS) } else { shards };
+        let core = Shared::new(NamespaceCore::new(path, Shared::clone(&self.core), shards));
+        let parent = from.map(|(parent, params)| {
+            let directory = Arc::downgrade(self);
+            let vacant = move |namespace: &Shared<NamespaceCore>| {
+                if let Some(directory) = directory.upgrade() {
+                    directory.remove_vacant(namespace);
+                }
+            };
+            if !parent.family.registry.rooms.is_empty() {
+                core.order.journal().watch();
+            }
+            let vacant = Box::new(vacant);
+            Hub::of(&core).adopt(Origin { family: Arc::clone(&parent.family), params, vacant });
+            parent
+        });
+        if !self.created.is_empty() {
+            Hub::of(&core).gate.shut();
+        }
+        let entry = Entry { core: Shared::clone(&core), parent, is_static };
+        table.by_path.insert(path.into(), entry);
+        core
+    }
+
+    /// Tells of a namespace, if it is new. Under no lock.
+    fn announce(&self, namespace: &Shared<NamespaceCore>, is_new: bool) {
+        if is_new {
+            let handle = Namespace::new(Shared::clone(namespace));
+            self.created.call_each(|hook| {
+                self.core.guard("on_new_namespace", || hook(&handle));
+            });
+            if let Some(hub) = Hub::get(namespace) {
+                hub.gate.open();
+            }
+        }
+    }
+}
+
+impl Table {
+    fn add_parent(&mut self, matcher: Matcher) -> Arc<ParentCore> {
+        let family = Arc::new(Family::new());
+        let parent = Arc::new(ParentCore { matcher, family, keeps_empty: AtomicBool::new(false) });
+        if self.is_closed {
+            parent.family.close();
+        } else {
+            self.parents.push(Arc::clone(&parent));
+        }
+        parent
+    }
+}
+
+impl Entry {
+    fn root(engine: &Shared<EngineCore>) -> Self {
+        let core = Shared::new(NamespaceCore::new("/", Shared::clone(engine), engine.config.shards));
+        Self { core, parent: None, is_static: true }
+    }
+}
+
+impl Matcher {
+    /// What was captured, if it is for this path. A function that panics does not match.
+    fn matches(&self, engine: &EngineCore, path: &str, auth: &Payload) -> Option<Params> {
+        match self {
+            Self::Pattern(pattern) => pattern.matches(path),
+            Self::Function(function) => {
+                engine.guard("of_fn", || function(path, auth)).unwrap_or(false).then(Params::default)
+            }
+        }
+    }
+}
+
+fn sorted<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Shared<NamespaceCore>> {
+    let mut all: Vec<_> = entries.map(|entry| Shared::clone(&entry.core)).collect();
+    all.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    all
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ParentCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Parent");
+        match &self.matcher {
+            Matcher::Pattern(pattern) => f.field("pattern", &pattern.text()),
+            Matcher::Function(_) => f.field("function", &".."),
+        };
+        f.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! The rest of the guide: the [server model](server), and a [dictionary](socketio) for those who know Socket.IO.
+//!
+//! The [front page](crate) is the first chapter: whom a message is for, payloads, ways to read, falling behind.
+
+// For the links.
+#[cfg(doc)]
+use crate::*;
+
+#[doc = include_str!("guide/server.md")]
+pub mod server {}
+
+#[doc = include_str!("guide/socketio.md")]
+pub mod socketio {}

@@ -1,0 +1,109 @@
+//! What goes over a connection, in either direction. No wire format: a transport has one.
+
+use crate::delivery::{Delivery, Gap};
+use crate::payload::Payload;
+use crate::reason::DisconnectReason;
+use crate::slab::SocketId;
+
+/// What a client sends. Goes in by [`Connection::receive`](crate::Connection::receive).
+#[derive(Clone, Debug)]
+pub enum ClientPacket<'a> {
+    /// It wants a socket in a namespace.
+    Connect {
+        /// The path.
+        namespace: &'a str,
+        /// What it says of itself, for the middlewares.
+        auth: Payload,
+    },
+    /// An event, to its socket in a namespace.
+    Event {
+        /// The path.
+        namespace: &'a str,
+        /// The event's name.
+        event: &'a str,
+        /// What it carries.
+        payload: Payload,
+        /// The number of the answer that it wants, if it wants one: the client's choice.
+        ack: Option<u64>,
+    },
+    /// Its answer to an event.
+    Ack {
+        /// The path.
+        namespace: &'a str,
+        /// The number of the answer, as it was asked for.
+        id: u64,
+        /// The answer.
+        payload: Payload,
+    },
+    /// It gives its socket in a namespace up.
+    Disconnect {
+        /// The path.
+        namespace: &'a str,
+    },
+}
+
+/// What a server sends. Comes out of [`Outbox::drain`](crate::Outbox::drain).
+#[derive(Clone, Copy, Debug)]
+pub enum ServerPacket<'a> {
+    /// The client has a socket in a namespace.
+    Connect {
+        /// The path.
+        namespace: &'a str,
+        /// The socket's id.
+        id: SocketId,
+    },
+    /// The client does not get a socket in a namespace.
+    ConnectError {
+        /// The path.
+        namespace: &'a str,
+        /// Why, in words.
+        message: &'a str,
+        /// What else there is to say. Empty if there is nothing.
+        data: &'a Payload,
+    },
+    /// A message to its socket in a namespace.
+    Event {
+        /// The path.
+        namespace: &'a str,
+        /// The message: its event, what it carries, and [what it wants](Delivery::ack_id) for an answer.
+        delivery: Delivery<'a>,
+    },
+    /// Messages are missing here.
+    Gap {
+        /// The path.
+        namespace: &'a str,
+        /// How many, and why.
+        gap: Gap,
+    },
+    /// The answer to an event of the client.
+    Ack {
+        /// The path.
+        namespace: &'a str,
+        /// The number of the answer, as the client chose it.
+        id: u64,
+        /// The answer.
+        payload: &'a Payload,
+    },
+    /// The client's socket in a namespace is disconnected. Not sent when the client asked for it.
+    Disconnect {
+        /// The path.
+        namespace: &'a str,
+        /// Why.
+        reason: &'a DisconnectReason,
+    },
+}
+
+impl<'a> ServerPacket<'a> {
+    /// Returns the path of the namespace that it is about.
+    #[must_use]
+    pub fn namespace(&self) -> &'a str {
+        match *self {
+            Self::Connect { namespace, .. }
+            | Self::ConnectError { namespace, .. }
+            | Self::Event { namespace, .. }
+            | Self::Gap { namespace, .. }
+            | Self::Ack { namespace, .. }
+            | Self::Disconnect { namespace, .. } => namespace,
+        }
+    }
+}

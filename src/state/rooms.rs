@@ -1,0 +1,259 @@
+//! A socket's rooms: joining and leaving.
+
+use std::collections::HashSet;
+
+use smallvec::SmallVec;
+
+use super::{NamespaceCore, RoomRef, SocketCore, State};
+use crate::error::{MembershipError, Refusal};
+use crate::name::{RoomName, RoomNameError};
+use crate::sync::{Arc, Ordering};
+use crate::topic::{Pile, Topic, Trash};
+
+/// Rooms with places that are claimed for a socket.
+type Claimed = SmallVec<[Arc<Topic>; 1]>;
+
+impl SocketCore {
+    /// Joins those of these rooms that it is not in, and returns how many that were.
+    pub(crate) fn join(this: &Arc<Self>, rooms: &[RoomRef<'_>]) -> Result<usize, MembershipError> {
+        Self::admit(this, rooms)?;
+        let joined = this.join_admitted(rooms);
+        NamespaceCore::tell_rooms(&this.namespace);
+        joined
+    }
+
+    /// Leaves those of these rooms that it is in, and returns how many that were.
+    pub(crate) fn leave(&self, rooms: &[RoomRef<'_>]) -> Result<usize, MembershipError> {
+        self.check(rooms)?;
+        let left = self.leave_checked(rooms);
+        NamespaceCore::tell_rooms(&self.namespace);
+        left
+    }
+
+    /// Leaves all rooms, and returns how many that were.
+    pub(crate) fn leave_all(this: &Arc<Self>) -> Result<usize, MembershipError> {
+        Self::set_rooms(this, &[]).map(|(_, left)| left)
+    }
+
+    /// Leaves all rooms but these, joins those of them that it is not in, and returns how many it joined
+    /// and left.
+    pub(crate) fn set_rooms(
+        this: &Arc<Self>,
+        rooms: &[RoomRef<'_>],
+    ) -> Result<(usize, usize), MembershipError> {
+        Self::admit(this, rooms)?;
+        let changed = this.set_admitted(rooms);
+        NamespaceCore::tell_rooms(&this.namespace);
+        changed
+    }
+
+    /// The rooms that it is in, in joining order; until it has said good-bye those that it was in.
+    pub(crate) fn rooms(&self) -> Vec<RoomName> {
+        let state = self.state.lock();
+        match &state.leaving {
+            Some(rooms) => rooms.to_vec(),
+            None => state.rooms.names().cloned().collect(),
+        }
+    }
+
+    pub(crate) fn room_count(&self) -> usize {
+        let state = self.state.lock();
+        state.leaving.as_ref().map_or(state.rooms.len(), |rooms| rooms.len())
+    }
+
+    /// Whether it is a member of the room of this name.
+    pub(crate) fn is_in_room(&self, name: &RoomName) -> bool {
+        let topic = self.namespace.rooms.get(name);
+        topic.is_some_and(|topic| self.is_in(&topic))
+            || self.state.lock().leaving.as_ref().is_some_and(|rooms| rooms.contains(name))
+    }
+
+    pub(crate) fn is_in(&self, topic: &Topic) -> bool {
+        self.state.lock().rooms.since(topic.id()).is_some()
+    }
+
+    /// Asks whether it may join those of these rooms that it is not in.
+    fn admit(this: &Arc<Self>, rooms: &[RoomRef<'_>]) -> Result<(), MembershipError> {
+        this.check(rooms)?;
+        let Some(hooks) = this.namespace.hooks.get() else { return Ok(()) };
+        this.state.lock().check_open()?; // nobody is asked for one that cannot join anyway
+        let mut asked: SmallVec<[&RoomName; 4]> = SmallVec::new();
+        for room in rooms {
+            let (name, is_in) = match room {
+                RoomRef::Name(name) => (*name, this.is_in_room(name)),
+                RoomRef::Topic(topic) => {
+                    (topic.name().expect("handles are of named rooms"), this.is_in(topic))
+                }
+            };
+            if !is_in && !asked.contains(&name) {
+                asked.push(name);
+                let refused = |refusal| MembershipError::Refused { room: name.clone(), refusal };
+                hooks.admit(this, name).map_err(refused)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn join_admitted(&self, rooms: &[RoomRef<'_>]) -> Result<usize, MembershipError> {
+        let mut trash = Trash::default();
+        let mut state = self.state.lock();
+        state.check_open()?;
+        let mut claimed = self.claim(&state, rooms, &mut trash)?;
+        let before = state.rooms.len();
+        let mut join = |&room| self.join_one(&mut state, room, &mut claimed, &mut trash).map(drop);
+        let joined = rooms.iter().try_for_each(&mut join);
+        give_back(claimed, &mut trash);
+        if let Err(full) = joined {
+            self.undo(&mut state, before, &mut trash);
+            return Err(full);
+        }
+        Ok(state.rooms.len() - before)
+    }
+
+    fn leave_checked(&self, rooms: &[RoomRef<'_>]) -> Result<usize, MembershipError> {
+        let mut trash = Trash::default();
+        let mut state = self.state.lock();
+        state.check_open()?;
+        let before = state.rooms.len();
+        for &room in rooms {
+            let id = match room {
+                RoomRef::Topic(topic) => Some(topic.id()),
+                RoomRef::Name(name) => self.namespace.rooms.get(name).map(|topic| {
+                    let id = topic.id();
+                    trash.topics.push(topic);
+                    id
+                }),
+            };
+            if let Some(since) = id.and_then(|id| state.rooms.since(id)) {
+                self.leave_one(&mut state, since, &self.namespace.pile(), &mut trash);
+            }
+        }
+        Ok(before - state.rooms.len())
+    }
+
+    fn set_admitted(&self, rooms: &[RoomRef<'_>]) -> Result<(usize, usize), MembershipError> {
+        let mut trash = Trash::default();
+        let mut state = self.state.lock();
+        state.check_open()?;
+        let mut claimed = self.claim(&state, rooms, &mut trash)?;
+        let before = state.rooms.len();
+        let join = |&room| self.join_one(&mut state, room, &mut claimed, &mut trash);
+        let kept: Result<HashSet<u64>, _> = rooms.iter().map(join).collect();
+        give_back(claimed, &mut trash);
+        let kept = match kept {
+            Ok(kept) => kept,
+            Err(full) => {
+                self.undo(&mut state, before, &mut trash);
+                return Err(full);
+            }
+        };
+        let joined = state.rooms.len() - before;
+        let gone: Vec<u64> =
+            state.rooms.iter().map(|(since, _)| since).filter(|since| !kept.contains(since)).collect();
+        for &since in &gone {
+            self.leave_one(&mut state, since, &self.namespace.pile(), &mut trash);
+        }
+        Ok((joined, gone.len()))
+    }
+
+    /// Claims a place in each of these rooms that has a capacity and that it is not in, or in none of them.
+    fn claim(
+        &self,
+        state: &State,
+        rooms: &[RoomRef<'_>],
+        trash: &mut Trash,
+    ) -> Result<Claimed, MembershipError> {
+        let mut claimed = Claimed::new();
+        if !self.namespace.has_capacities.load(Ordering::Acquire) {
+            return Ok(claimed);
+        }
+        for room in rooms {
+            let found = match room {
+                RoomRef::Name(name) => self.namespace.rooms.get(name),
+                RoomRef::Topic(topic) => Some(Arc::clone(topic)),
+            };
+            let Some(topic) = found else { continue };
+            let is_new = state.rooms.since(topic.id()).is_none() && !is_among(&claimed, &topic);
+            if is_new && !topic.claim() {
+                let full = full(&topic);
+                trash.topics.push(topic);
+                give_back(claimed, trash);
+                return Err(full);
+            }
+            if is_new {
+                claimed.push(topic);
+            } else {
+                trash.topics.push(topic);
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// Joins a room if it is not in it, and returns since when it is.
+    ///
+    /// Fails if it is full: one that had no capacity, or was not there, when places were claimed.
+    fn join_one(
+        &self,
+        state: &mut State,
+        room: RoomRef<'_>,
+        claimed: &mut Claimed,
+        trash: &mut Trash,
+    ) -> Result<u64, MembershipError> {
+        let NamespaceCore { order, .. } = &*self.namespace;
+        let rooms = &mut state.rooms;
+        let mut join = |topic: &Arc<Topic>| {
+            if let Some(since) = rooms.since(topic.id()) {
+                return Ok(since);
+            }
+            let place = claimed.iter().position(|other| Arc::ptr_eq(other, topic));
+            let pile = self.namespace.pile();
+            let since = Topic::join_if_free(topic, order, &self.post, &pile, trash, place.is_some());
+            let since = since.ok_or_else(|| full(topic))?;
+            trash.topics.extend(place.map(|place| claimed.swap_remove(place)));
+            rooms.push(since, Arc::clone(topic));
+            Ok(since)
+        };
+        match room {
+            RoomRef::Topic(topic) => join(topic),
+            RoomRef::Name(name) => self.namespace.pin_room(name, join),
+        }
+    }
+
+    /// Leaves the rooms that it has joined since it was in this many.
+    fn undo(&self, state: &mut State, before: usize, trash: &mut Trash) {
+        let joined: Vec<u64> = state.rooms.iter().map(|(since, _)| since).skip(before).collect();
+        for since in joined {
+            self.leave_one(state, since, &self.namespace.pile(), trash);
+        }
+    }
+
+    pub(super) fn leave_one(&self, state: &mut State, since: u64, pile: &Pile, trash: &mut Trash) {
+        let Some(topic) = state.rooms.remove(since) else { return };
+        if topic.leave(&self.namespace.order, &self.post, since, pile, trash) {
+            trash.topics.extend(self.namespace.rooms.remove_idle(&topic));
+        }
+        trash.topics.push(topic);
+    }
+
+    fn check(&self, rooms: &[RoomRef<'_>]) -> Result<(), RoomNameError> {
+        rooms.iter().try_for_each(|room| match room {
+            RoomRef::Name(name) => self.namespace.check(name),
+            RoomRef::Topic(_) => Ok(()),
+        })
+    }
+}
+
+fn full(topic: &Topic) -> MembershipError {
+    let room = topic.name().expect("only named rooms have capacities").clone();
+    MembershipError::Refused { room, refusal: Refusal::Full }
+}
+
+fn is_among(claimed: &Claimed, topic: &Arc<Topic>) -> bool {
+    claimed.iter().any(|other| Arc::ptr_eq(other, topic))
+}
+
+/// Gives places back that were not taken: those of rooms that have gone and come again meanwhile.
+fn give_back(claimed: Claimed, trash: &mut Trash) {
+    claimed.iter().for_each(|topic| topic.unclaim());
+    trash.topics.extend(claimed);
+}

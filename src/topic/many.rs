@@ -1,0 +1,122 @@
+//! Several rooms at one point in the order: publishing one message to all of them, and listing whom exactly a
+//! target is.
+//!
+//! All rooms that decide are locked, those that are left out too when a list is made, in the order of their
+//! ids. So a list is of one moment, and a message that is published under the same hold of the locks goes to
+//! those who are on it and to nobody else: whoever joins or leaves any of these rooms does it before or after.
+
+use std::collections::HashSet;
+
+use smallvec::SmallVec;
+
+use super::{Inner, MANY, Published, Topic, Victims};
+use crate::entry::Entry;
+use crate::log::Garbage;
+use crate::order::Order;
+use crate::slab::SocketId;
+use crate::sync::MutexGuard;
+
+/// What a room is to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Addressed,
+    LeftOut,
+}
+
+/// A room of a target.
+pub(crate) type Listed<'a> = (&'a Topic, Role);
+
+type Locked<'a> = SmallVec<[(&'a Topic, Role, MutexGuard<'a, Inner>); MANY]>;
+
+impl Topic {
+    /// Publishes one message to the members of several rooms, which are sorted by id, each once.
+    pub(crate) fn publish_all(
+        rooms: &[&Self],
+        entry: &Entry,
+        order: &Order,
+        victims: &mut Victims,
+    ) -> Option<Published> {
+        let mut trash = Garbage::new();
+        let locked = lock(rooms.iter().map(|room| (*room, Role::Addressed)));
+        publish(locked, entry, order, victims, &mut trash)
+    }
+
+    /// The members of addressed rooms that are not members of one that is left out, each once: room by room,
+    /// in joining order. The rooms are sorted by id, each once. O(members).
+    pub(crate) fn list(rooms: &[Listed<'_>]) -> Vec<SocketId> {
+        list(&lock(rooms.iter().copied()))
+    }
+
+    /// Publishes one message to the members of the addressed rooms, and returns whom it is for as
+    /// [`list`](Self::list) does, those too whom the entry leaves out by identity.
+    pub(crate) fn publish_listed(
+        rooms: &[Listed<'_>],
+        entry: &Entry,
+        order: &Order,
+        victims: &mut Victims,
+    ) -> (Option<Published>, Vec<SocketId>) {
+        let mut trash = Garbage::new();
+        let locked = lock(rooms.iter().copied());
+        let listed = list(&locked);
+        (publish(locked, entry, order, victims, &mut trash), listed)
+    }
+}
+
+/// Locks rooms that are sorted by id, each once.
+///
+/// Those without members too: who joins one is a member from a later sequence on, and does not wait for a copy
+/// there that is not.
+fn lock<'a>(rooms: impl Iterator<Item = Listed<'a>>) -> Locked<'a> {
+    let locked: Locked<'_> = rooms.map(|(room, role)| (room, role, room.inner.lock())).collect();
+    debug_assert!(locked.is_sorted_by(|a, b| a.0.id < b.0.id));
+    locked
+}
+
+/// Publishes to the members of the addressed rooms, unlocks all, and wakes.
+fn publish(
+    mut locked: Locked<'_>,
+    entry: &Entry,
+    order: &Order,
+    victims: &mut Victims,
+    trash: &mut Garbage<Entry>,
+) -> Option<Published> {
+    let has_members = |(_, role, inner): &(&Topic, Role, MutexGuard<'_, Inner>)| {
+        *role == Role::Addressed && !inner.members.is_empty()
+    };
+    if !locked.iter().any(has_members) {
+        return None;
+    }
+    let bytes = entry.payload().len() as u64;
+    let sequence = order.next();
+    let mut published = Published { sequence, members: 0, rooms: 0 };
+    for (_, _, inner) in locked.iter_mut().filter(|room| has_members(room)) {
+        published.rooms += 1;
+        published.members += inner.members.len();
+        if inner.log.append(sequence, entry.clone(), bytes, trash) {
+            inner.shed(victims, trash);
+        }
+    }
+    let fired: SmallVec<[_; MANY]> = locked
+        .iter_mut()
+        .filter(|(_, role, inner)| *role == Role::Addressed && !inner.armed.is_empty())
+        .map(|(room, _, inner)| (*room, inner.take_armed()))
+        .collect();
+    drop(locked);
+    for (room, armed) in fired {
+        room.fire(armed);
+    }
+    Some(published)
+}
+
+fn list(locked: &Locked<'_>) -> Vec<SocketId> {
+    let members = |wanted: Role| {
+        let rooms = locked.iter().filter(move |(_, role, _)| *role == wanted);
+        rooms.flat_map(|(.., inner)| inner.members.iter()).map(|(_, post)| post.id())
+    };
+    // One room and nobody left out is the common case, and needs no set.
+    if let [(_, Role::Addressed, _)] = locked[..] {
+        return members(Role::Addressed).collect();
+    }
+    let mut seen: HashSet<SocketId> = members(Role::LeftOut).collect();
+    members(Role::Addressed).filter(|id| seen.insert(*id)).collect()
+}
