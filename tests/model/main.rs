@@ -4,8 +4,12 @@
 //! which way and in which order. `reading.rs` compares what an inbox hands out with that. `rig.rs` does
 //! each operation of `ops.rs` to both. The machines differ in their settings and in what they do most.
 //!
+//! `server` and `dynamic` are the same for all above the rooms: clients, middlewares, hooks, answers, and the
+//! namespaces that come and go.
+//!
 //! `ROOMCAST_CASES` sets how many cases each machine runs.
 
+mod dynamic;
 mod exactness;
 mod folding;
 mod lifecycle;
@@ -17,6 +21,7 @@ mod reading;
 mod reads;
 mod regressions;
 mod rig;
+mod server;
 mod world;
 
 use proptest::strategy::Strategy;

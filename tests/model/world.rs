@@ -75,8 +75,7 @@ impl Default for Limits {
     }
 }
 
-/// How much may pile up unread: changes of membership, and messages and bytes in rooms that were joined
-/// and left meanwhile.
+/// How much may pile up unread: changes of membership, and what is in rooms that were left meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pile {
     pub(crate) changes: usize,
@@ -378,8 +377,7 @@ impl World {
         })
     }
 
-    /// Whether a message may be missing: it is not within its room's limits, and the room drops the
-    /// oldest, or the socket is a member no more.
+    /// Whether a message may be missing: beyond the limits of a room that drops, or that was left.
     pub(crate) fn may_be_lost(&self, socket: usize, log: usize, number: usize) -> bool {
         let is_member = self.sockets[socket].since.get(&log).is_some_and(|since| number >= since.0);
         number < self.logs[log].safe_from && (self.logs[log].has_dropped || !is_member)
