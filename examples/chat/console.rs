@@ -1,67 +1,34 @@
-//! The command language of the chat: one console at which all users type.
+//! One console at which all users type: does what a line says, and shows what arrives at whom.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::time::Duration;
 
-use roomcast::{Engine, NamespaceError};
+use roomcast::{Ack, Engine};
 
-use crate::chat::{Admin, Chat, ChatError, User, check_name, count, describe};
+use crate::admin;
+use crate::command::{COMMANDS, Command, UserCommand, parse};
+use crate::protocol::{
+    ANNOUNCE, CLOSE, INVITE, Invitation, JOIN, KICK, LEAVE, LIST, OPEN, Refused, Reply, SAY, Say, WHISPER,
+    check_name, count,
+};
+use crate::server::Server;
+use crate::user::User;
 
-/// All commands, with what they do.
-const COMMANDS: [(&str, &str); 12] = [
-    ("NAME /join ROOM", "join a room, or speak in it again; a new NAME connects"),
-    ("NAME TEXT", "say TEXT in the room where NAME speaks"),
-    ("NAME /msg OTHER TEXT", "whisper to one user, in whatever room"),
-    ("NAME /leave [ROOM]", "leave a room, or the one where NAME speaks"),
-    ("NAME /quit", "disconnect"),
-    ("/rooms", "list the rooms, and how many are in each"),
-    ("/members ROOM", "list who is in a room"),
-    ("/users", "list who is connected, and their rooms"),
-    ("/admin TEXT", "announce TEXT to every room"),
-    ("/log", "show what the admins have been told since the last /log"),
-    ("/help", "show this list"),
-    ("/quit", "close the chat"),
-];
-
-/// A chat, and whoever is typing.
+/// A server, and whoever is typing.
+#[derive(Debug)]
 pub(crate) struct Console {
-    chat: Arc<Chat>,
-    admin: Admin,
+    server: Server,
     /// In the order in which they connected.
     users: Vec<User>,
-    delivered: usize,
-}
-
-/// A line, understood.
-#[derive(Debug, PartialEq, Eq)]
-enum Command<'a> {
-    Nothing,
-    User(&'a str, UserCommand<'a>),
-    Rooms,
-    Members(&'a str),
-    Users,
-    Announce(&'a str),
-    Log,
-    Help,
-    Quit,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum UserCommand<'a> {
-    Join(&'a str),
-    Say(&'a str),
-    Whisper(&'a str, &'a str),
-    Leave(Option<&'a str>),
-    Quit,
+    /// How much of the history was shown.
+    shown: usize,
 }
 
 impl Console {
-    pub(crate) fn new() -> Result<Self, NamespaceError> {
-        let chat = Chat::open(Engine::new())?;
-        let admin = chat.connect_admin();
-        Ok(Self { chat, admin, users: Vec::new(), delivered: 0 })
+    pub(crate) fn new() -> Result<Self, Box<dyn std::error::Error>> {
+        Ok(Self { server: Server::open(Engine::new())?, users: Vec::new(), shown: 0 })
     }
 
     /// Does what a line says, and writes what comes of it: an answer or an error, then what arrives at
@@ -69,61 +36,54 @@ impl Console {
     pub(crate) fn execute(&mut self, line: &str, out: &mut impl Write) -> io::Result<ControlFlow<()>> {
         let answer = match parse(line) {
             Ok(Command::Quit) => return Ok(ControlFlow::Break(())),
-            Ok(command) => self.run(command).unwrap_or_else(|error| format!("error: {error}\n")),
+            Ok(command) => self.run(command).unwrap_or_else(|Refused(why)| format!("error: {why}\n")),
             Err(problem) => format!("error: {problem}\n"),
         };
         for line in answer.lines() {
             writeln!(out, "    {line}")?;
         }
-        out.write_all(self.deliver().as_bytes())?;
+        self.deliver(out)?;
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Closes the chat.
+    /// Closes the server.
     pub(crate) fn close(mut self, out: &mut impl Write) -> io::Result<()> {
-        self.chat.close();
-        out.write_all(self.deliver().as_bytes())?;
         let users = count(self.users.len(), "user");
-        writeln!(out, "    closed: {users} disconnected, {} delivered", count(self.delivered, "message"))
+        self.server.close();
+        self.deliver(out)?;
+        writeln!(out, "    closed: {users} disconnected")
     }
 
-    fn run(&mut self, command: Command<'_>) -> Result<String, ChatError> {
+    fn run(&mut self, command: Command<'_>) -> Result<String, Refused> {
         let mut answer = String::new();
         match command {
             Command::User(name, command) => answer = self.run_as(name, command)?,
             Command::Rooms => {
-                for (room, len) in self.chat.rooms() {
+                for (room, len) in self.server.rooms() {
                     line(&mut answer, &format!("#{room:<12} {}", count(len, "member")));
                 }
                 if answer.is_empty() {
                     answer.push_str("there are no rooms: the first to join one makes it");
                 }
             }
-            Command::Members(room) => answer = format!("#{room}: {}", self.chat.members(room)?.join(", ")),
+            Command::Members(room) => answer = format!("#{room}: {}", self.server.members(room)?.join(", ")),
             Command::Users => {
-                for user in &self.users {
-                    let rooms: Vec<_> = user.rooms().iter().map(|room| format!("#{room}")).collect();
-                    line(&mut answer, format!("{:<12} {}", user.name(), rooms.join(" ")).trim_end());
-                }
+                answer = admin::list(&self.server.chat);
                 if answer.is_empty() {
                     answer.push_str("nobody is connected: try `alice /join general`");
                 }
             }
-            Command::Announce(text) => {
-                let emitted = self.admin.announce(text)?;
-                answer = format!("announced to {}", count(emitted.rooms(), "room"));
-            }
             Command::Log => {
-                self.delivered += self
-                    .admin
-                    .read(|delivery| line(&mut answer, &format!("admin | {}", describe(&delivery))));
+                let history = self.server.history();
+                history[self.shown..].iter().for_each(|text| line(&mut answer, text));
+                self.shown = history.len();
                 if answer.is_empty() {
                     answer.push_str("nothing has happened");
                 }
             }
             Command::Help => {
                 for (usage, what) in COMMANDS {
-                    line(&mut answer, &format!("{usage:<21} {what}"));
+                    line(&mut answer, &format!("{usage:<24} {what}"));
                 }
             }
             Command::Nothing | Command::Quit => {}
@@ -131,122 +91,95 @@ impl Console {
         Ok(answer)
     }
 
-    fn run_as(&mut self, name: &str, command: UserCommand<'_>) -> Result<String, ChatError> {
-        let known = self.users.iter().position(|user| **user.name() == *name);
+    /// Has a user do something, and returns what the server answers.
+    fn run_as(&mut self, name: &str, command: UserCommand<'_>) -> Result<String, Refused> {
+        let known = self.users.iter().position(|user| *user.name == *name);
         let at = match (known, &command) {
             (Some(at), _) => at,
             (None, UserCommand::Join(room)) => {
                 check_name(room)?;
-                self.users.push(self.chat.connect(name)?);
+                self.users.push(User::connect(self.server.engine(), name)?);
+                self.settle();
                 self.users.len() - 1
             }
-            (None, _) => return Err(ChatError::UnknownUser(name.to_owned())),
+            (None, _) => return Err(Refused(format!("there is no user {name:?}"))),
         };
         let user = &mut self.users[at];
-        match command {
-            UserCommand::Join(room) => user.join(room)?,
-            UserCommand::Say(text) => {
-                if user.say(text)? == 0 {
-                    return Ok("nobody else is there to hear it".to_owned());
-                }
-            }
-            UserCommand::Whisper(to, text) => user.whisper(to, text)?,
-            UserCommand::Leave(room) => user.leave(room)?,
-            UserCommand::Quit => self.users.remove(at).quit()?,
+        if !user.is_connected() {
+            // The server did not let it in: the screen says why.
+            return Ok(String::new());
         }
-        Ok(String::new())
+        let ack = match command {
+            UserCommand::Join(room) => user.ask(JOIN, room.to_owned())?,
+            UserCommand::Leave(room) => {
+                let room = room.map_or_else(|| user.room(), |room| Ok(room.to_owned()))?;
+                user.ask(LEAVE, room)?
+            }
+            UserCommand::Say(text) => user.ask(SAY, Say { to: user.room()?, text: text.to_owned() })?,
+            UserCommand::Whisper(to, text) => {
+                user.ask(WHISPER, Say { to: to.to_owned(), text: text.to_owned() })?
+            }
+            UserCommand::Quit => {
+                user.quit();
+                return Ok(String::new());
+            }
+            UserCommand::Admin(token) => {
+                user.be_admin(token)?;
+                return Ok(String::new());
+            }
+            UserCommand::Announce(text) => user.ask_as_admin(ANNOUNCE, text.to_owned())?,
+            UserCommand::List => user.ask_as_admin(LIST, ())?,
+            UserCommand::Kick(other) => user.ask_as_admin(KICK, other.to_owned())?,
+            UserCommand::Close(room) => user.ask_as_admin(CLOSE, room.to_owned())?,
+            UserCommand::Open(room) => user.ask_as_admin(OPEN, room.to_owned())?,
+            UserCommand::Invite(other, room) => {
+                user.ask_as_admin(INVITE, Invitation { user: other.to_owned(), room: room.to_owned() })?
+            }
+        };
+        let reply = self.reply(ack)?;
+        let user = &mut self.users[at];
+        match (&command, &reply) {
+            (UserCommand::Join(room), Reply::Done(_)) => user.joined(room),
+            (UserCommand::Leave(room), Reply::Done(_)) => user.left(*room),
+            _ => {}
+        }
+        match reply {
+            Reply::Done(text) => Ok(text),
+            Reply::Delivered { number, others } => {
+                Ok(format!("delivered as no. {number}, for {}", count(others, "other")))
+            }
+            Reply::Refused(why) => Err(Refused(why)),
+        }
     }
 
-    /// What has arrived at the users, a line each.
-    fn deliver(&mut self) -> String {
-        let mut lines = String::new();
-        for user in &mut self.users {
-            let name = Arc::clone(user.name());
-            self.delivered +=
-                user.read(|delivery| line(&mut lines, &format!("{name:>9} | {}", describe(&delivery))));
+    /// What the server answers, once all users have done their part.
+    fn reply(&self, ack: Ack) -> Result<Reply, Refused> {
+        self.settle();
+        // Nobody is left who could answer: do not wait.
+        Ok(Reply::read(&ack.timeout(Duration::ZERO).wait()?))
+    }
+
+    /// Has all users take in what has come, until nothing comes any more.
+    fn settle(&self) {
+        while self.users.iter().map(User::poll).sum::<usize>() > 0 {}
+    }
+
+    /// Shows what has arrived at the users.
+    fn deliver(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.settle();
+        for user in &self.users {
+            for line in user.look() {
+                writeln!(out, "{:>9} | {line}", user.name)?;
+            }
         }
-        lines
+        // Who has quit, was kicked or was not let in is gone.
+        self.users.retain(User::is_connected);
+        Ok(())
     }
 }
 
 fn line(text: &mut String, line: &str) {
     writeln!(text, "{line}").expect("writing to a string does not fail");
-}
-
-/// Understands a line; or says what is wrong with it.
-fn parse(line: &str) -> Result<Command<'_>, String> {
-    let (first, rest) = split(line);
-    if first.is_empty() || first.starts_with('#') {
-        return Ok(Command::Nothing);
-    }
-    if !first.starts_with('/') {
-        return Ok(Command::User(first, parse_user_command(rest)?));
-    }
-    match first {
-        "/rooms" => no_more(rest, "/rooms").map(|()| Command::Rooms),
-        "/members" => Ok(Command::Members(room(one_word(rest, "ROOM", "/members ROOM")?))),
-        "/users" => no_more(rest, "/users").map(|()| Command::Users),
-        "/admin" => Ok(Command::Announce(given(rest, "TEXT", "/admin TEXT")?)),
-        "/log" => no_more(rest, "/log").map(|()| Command::Log),
-        "/help" => no_more(rest, "/help").map(|()| Command::Help),
-        "/quit" => no_more(rest, "/quit").map(|()| Command::Quit),
-        _ => match usage(&format!("NAME {first}")) {
-            Some(usage) => Err(format!("missing NAME: write {usage}")),
-            None => Err(format!("unknown command {first}: /help lists them")),
-        },
-    }
-}
-
-fn parse_user_command(line: &str) -> Result<UserCommand<'_>, String> {
-    let (first, rest) = split(line);
-    match first {
-        "/join" => Ok(UserCommand::Join(room(one_word(rest, "ROOM", "NAME /join ROOM")?))),
-        "/msg" => {
-            let usage = "NAME /msg OTHER TEXT";
-            let (other, text) = split(given(rest, "OTHER", usage)?);
-            Ok(UserCommand::Whisper(other, given(text, "TEXT", usage)?))
-        }
-        "/leave" if rest.is_empty() => Ok(UserCommand::Leave(None)),
-        "/leave" => Ok(UserCommand::Leave(Some(room(one_word(rest, "ROOM", "NAME /leave [ROOM]")?)))),
-        "/quit" => no_more(rest, "NAME /quit").map(|()| UserCommand::Quit),
-        _ if !first.starts_with('/') => Ok(UserCommand::Say(given(line, "TEXT", "NAME TEXT")?)),
-        _ => match usage(first) {
-            Some(usage) => Err(format!("unexpected NAME: write {usage}")),
-            None => Err(format!("unknown command {first}: /help lists them")),
-        },
-    }
-}
-
-/// The first word, and the rest.
-fn split(line: &str) -> (&str, &str) {
-    let line = line.trim();
-    let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    (first, rest.trim_start())
-}
-
-/// Rooms are shown with a `#`, and may be typed with one.
-fn room(word: &str) -> &str {
-    word.strip_prefix('#').unwrap_or(word)
-}
-
-fn given<'a>(rest: &'a str, what: &str, usage: &str) -> Result<&'a str, String> {
-    if rest.is_empty() { Err(format!("missing {what}: write {usage}")) } else { Ok(rest) }
-}
-
-fn one_word<'a>(rest: &'a str, what: &str, usage: &str) -> Result<&'a str, String> {
-    let (word, more) = split(given(rest, what, usage)?);
-    no_more(more, usage).map(|()| word)
-}
-
-fn no_more(rest: &str, usage: &str) -> Result<(), String> {
-    if rest.is_empty() { Ok(()) } else { Err(format!("unexpected {rest:?}: write {usage}")) }
-}
-
-/// The usage of the command that begins with these words.
-fn usage(words: &str) -> Option<&'static str> {
-    let begins =
-        |usage: &str| usage.strip_prefix(words).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-    COMMANDS.iter().map(|(usage, _)| *usage).find(|usage| begins(usage))
 }
 
 #[cfg(test)]
@@ -260,62 +193,18 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    #[test]
-    fn lines_are_understood() {
-        let cases = [
-            ("", Command::Nothing),
-            ("  # a comment", Command::Nothing),
-            ("alice /join general", Command::User("alice", UserCommand::Join("general"))),
-            ("  alice   /join   #general  ", Command::User("alice", UserCommand::Join("general"))),
-            ("alice hello  there /all", Command::User("alice", UserCommand::Say("hello  there /all"))),
-            ("alice /msg bob  a  b ", Command::User("alice", UserCommand::Whisper("bob", "a  b"))),
-            ("alice /leave", Command::User("alice", UserCommand::Leave(None))),
-            ("alice /leave #x", Command::User("alice", UserCommand::Leave(Some("x")))),
-            ("alice /quit", Command::User("alice", UserCommand::Quit)),
-            ("/rooms", Command::Rooms),
-            ("/members #general", Command::Members("general")),
-            ("/users", Command::Users),
-            ("/admin tea  time", Command::Announce("tea  time")),
-            ("/log", Command::Log),
-            ("/help", Command::Help),
-            ("/quit", Command::Quit),
-        ];
-        for (line, command) in cases {
-            assert_eq!(parse(line), Ok(command), "{line:?}");
-        }
-    }
-
-    #[test]
-    fn bad_lines_are_told_what_is_wrong() {
-        let cases = [
-            ("alice", "missing TEXT: write NAME TEXT"),
-            ("alice /join", "missing ROOM: write NAME /join ROOM"),
-            ("alice /join a b", "unexpected \"b\": write NAME /join ROOM"),
-            ("alice /msg", "missing OTHER: write NAME /msg OTHER TEXT"),
-            ("alice /msg bob", "missing TEXT: write NAME /msg OTHER TEXT"),
-            ("alice /leave a b", "unexpected \"b\": write NAME /leave [ROOM]"),
-            ("alice /quit now", "unexpected \"now\": write NAME /quit"),
-            ("alice /rooms", "unexpected NAME: write /rooms"),
-            ("alice /dance", "unknown command /dance: /help lists them"),
-            ("/members", "missing ROOM: write /members ROOM"),
-            ("/admin", "missing TEXT: write /admin TEXT"),
-            ("/rooms now", "unexpected \"now\": write /rooms"),
-            ("/join general", "missing NAME: write NAME /join ROOM"),
-            ("/leave", "missing NAME: write NAME /leave [ROOM]"),
-            ("/dance", "unknown command /dance: /help lists them"),
-            ("/", "unknown command /: /help lists them"),
-        ];
-        for (line, problem) in cases {
-            assert_eq!(parse(line), Err(problem.to_owned()), "{line:?}");
-        }
+    /// Types in lines, of which nobody looks at what they write.
+    fn set_up(lines: &[&str]) -> Console {
+        let mut console = Console::new().unwrap();
+        lines.iter().for_each(|line| drop(type_in(&mut console, line)));
+        console
     }
 
     #[test]
     fn errors_change_nothing() {
-        let mut console = Console::new().unwrap();
-        for line in ["alice /join general", "bob /join general", "carol /join lounge", "carol /leave"] {
-            type_in(&mut console, line);
-        }
+        let mut console = set_up(&["alice /join general", "bob /join general", "carol /join lounge"]);
+        set_up_admin(&mut console);
+        type_in(&mut console, "carol /leave");
         let state = ["/users", "/rooms", "/members general"];
         let before = state.map(|line| type_in(&mut console, line));
         type_in(&mut console, "/log");
@@ -325,9 +214,14 @@ mod tests {
             ("zed /quit", "there is no user \"zed\""),
             ("alice /msg zed hello", "there is no user \"zed\""),
             ("alice /msg alice hello", "alice cannot whisper to alice"),
-            ("alice /leave lounge", "alice is not in #lounge"),
+            ("alice /leave lounge", "you are not in #lounge"),
+            ("alice /join vault", "you cannot join #vault: it is for invited guests"),
             ("carol hello", "carol is in no room"),
             ("carol /leave", "carol is in no room"),
+            ("carol /kick bob", "carol is no admin: write carol /admin TOKEN"),
+            ("alice /kick zed", "there is no user \"zed\""),
+            ("alice /invite bob general", "#general needs no invitation"),
+            ("alice /open general", "#general is not closed"),
             ("/members lounge", "there is no room \"lounge\""),
         ];
         for (line, problem) in cases {
@@ -345,39 +239,54 @@ mod tests {
         assert_eq!(type_in(&mut console, "/log"), "    nothing has happened\n");
     }
 
+    /// Makes alice an admin, by the second token.
+    fn set_up_admin(console: &mut Console) {
+        let wrong = type_in(console, "alice /admin swordfish");
+        assert_eq!(wrong, "    alice | error     /admin: not authorized (ask the owner for the token)\n");
+        assert!(type_in(console, "alice /list").contains("error: alice is no admin"));
+        let right = type_in(console, &format!("alice /admin {}", admin::TOKEN));
+        assert_eq!(right, "    alice | log       alice is an admin now\n");
+    }
+
     #[test]
     fn the_current_room_is_the_one_joined_last() {
-        let mut console = Console::new().unwrap();
-        for line in ["alice /join a", "alice /join b", "bob /join a", "carol /join b"] {
-            type_in(&mut console, line);
-        }
-        assert_eq!(type_in(&mut console, "alice 1"), "    carol | #b        <alice> 1\n");
-        let again = "    alice | direct    you are in #a already, and speak there now\n";
+        let mut console = set_up(&["alice /join a", "alice /join b", "bob /join a", "carol /join b"]);
+        let heard = |console: &mut Console, line| type_in(console, line).lines().nth(1).map(str::to_owned);
+        assert_eq!(heard(&mut console, "alice 1").unwrap(), "    carol | #b        <alice> 1");
+        let again = "    you are in #a already, and speak there now\n";
         assert_eq!(type_in(&mut console, "alice /join a"), again);
-        assert_eq!(type_in(&mut console, "alice 2"), "      bob | #a        <alice> 2\n");
+        assert_eq!(heard(&mut console, "alice 2").unwrap(), "      bob | #a        <alice> 2");
         type_in(&mut console, "alice /leave");
-        assert_eq!(type_in(&mut console, "alice 3"), "    carol | #b        <alice> 3\n");
+        assert_eq!(heard(&mut console, "alice 3").unwrap(), "    carol | #b        <alice> 3");
         type_in(&mut console, "carol /quit");
-        assert_eq!(type_in(&mut console, "alice 4"), "    nobody else is there to hear it\n");
+        assert_eq!(heard(&mut console, "alice 4"), None);
     }
 
     #[test]
     fn a_name_is_free_again_after_quit() {
-        let mut console = Console::new().unwrap();
-        type_in(&mut console, "alice /join a");
-        assert_eq!(type_in(&mut console, "alice /quit"), "");
+        let mut console = set_up(&["alice /join a"]);
+        let end = "    alice | end       disconnected by the client\n";
+        assert_eq!(type_in(&mut console, "alice /quit"), end);
         assert_eq!(type_in(&mut console, "alice hello"), "    error: there is no user \"alice\"\n");
-        let first = "    alice | direct    you are the first in #a\n";
-        assert_eq!(type_in(&mut console, "alice /join a"), first);
+        assert!(type_in(&mut console, "alice /join a").contains("you are the first in #a"));
     }
 
     #[test]
-    fn an_announcement_without_rooms_reaches_nobody() {
-        let mut console = Console::new().unwrap();
-        assert_eq!(type_in(&mut console, "/admin hello?"), "    announced to 0 rooms\n");
-        type_in(&mut console, "alice /join a");
-        let both = "    announced to 1 room\n    alice | #a        *** hello! ***\n";
-        assert_eq!(type_in(&mut console, "/admin hello!"), both);
+    fn admins_close_rooms_and_kick() {
+        let mut console = set_up(&["alice /join a", "bob /join a", "carol /join a"]);
+        set_up_admin(&mut console);
+        let closed = type_in(&mut console, "alice /close a");
+        assert!(closed.starts_with("    #a is closed, and 3 users had to leave\n"), "{closed}");
+        assert_eq!(type_in(&mut console, "bob /join a"), "    error: you cannot join #a: it is locked\n");
+        assert_eq!(type_in(&mut console, "bob hello?"), "    error: you are not in #a\n");
+        type_in(&mut console, "alice /open a");
+        assert!(type_in(&mut console, "bob /join a").contains("you are the first in #a"));
+        type_in(&mut console, "carol /join a");
+        let kicked = type_in(&mut console, "alice /kick bob");
+        assert!(kicked.starts_with("    bob is out\n"), "{kicked}");
+        assert!(kicked.contains("      bob | end       kicked by alice\n"), "{kicked}");
+        assert!(kicked.contains("    carol | all       bob is gone\n"), "{kicked}");
+        assert!(!type_in(&mut console, "/users").contains("bob"));
     }
 
     #[test]

@@ -1,20 +1,25 @@
-//! A chat with many rooms, in one process: what a first program on roomcast looks like.
+//! A chat with many rooms, in one process: what a Socket.IO chat server is on roomcast.
 //!
 //! ```text
-//! cargo run --release --example chat                 four users, an admin and a script
+//! cargo run --release --example chat                 users, admins and a script
 //! cargo run --release --example chat -- --repl       you type the commands, or pipe them in
 //! cargo run --release --example chat -- --threads    eight users, each on a thread of its own
 //! ```
 //!
-//! `chat.rs` is the chat: everything about roomcast is there. `console.rs` gives it a command language,
-//! in which `script.rs` and `repl.rs` drive it; `threads.rs` drives it from many threads and checks what
-//! arrives.
+//! Read `protocol.rs` first: the events, with their types. `server.rs` is the namespace `/chat`, and
+//! `admin.rs` is `/admin`: there is everything that a server needs. `user.rs` is the other side, a client in
+//! the same process. `command.rs` and `console.rs` give it a command language, in which `script.rs` and
+//! `repl.rs` drive it; `threads.rs` drives it from many threads and checks what arrives.
 
-mod chat;
+mod admin;
+mod command;
 mod console;
+mod protocol;
 mod repl;
 mod script;
+mod server;
 mod threads;
+mod user;
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};

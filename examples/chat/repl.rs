@@ -51,12 +51,17 @@ mod tests {
     fn a_pipe_gets_no_prompt() {
         let out = output(b"alice /join a\nbob /join a\r\nalice hello\n\n/rooms", false);
         let expected = "    \
-            alice | direct    you are the first in #a\n    \
+            you are the first in #a\n    \
+            alice | direct    welcome, alice\n    \
+            you are in #a with alice\n    \
             alice | #a        bob has joined\n      \
-              bob | direct    you are in #a with alice\n      \
+              bob | direct    welcome, bob\n    \
+            delivered as no. 15, for 1 other\n      \
               bob | #a        <alice> hello\n    \
             #a            2 members\n    \
-            closed: 2 users disconnected, 4 messages delivered\n";
+            alice | end       engine closed\n      \
+              bob | end       engine closed\n    \
+            closed: 2 users disconnected\n";
         assert_eq!(out, expected);
     }
 
@@ -64,13 +69,16 @@ mod tests {
     fn a_terminal_does() {
         let out = output(b"alice /join a\n", true);
         assert_eq!(out.matches("\n> ").count(), 2, "{out}");
-        assert!(out.ends_with("> \n    closed: 1 user disconnected, 1 message delivered\n"), "{out}");
+        assert!(
+            out.ends_with("> \n    alice | end       engine closed\n    closed: 1 user disconnected\n"),
+            "{out}"
+        );
     }
 
     #[test]
     fn nothing_is_read_after_quit() {
         let out = output(b"alice /join a\n/quit\n/rooms\n", false);
-        assert!(out.ends_with("    closed: 1 user disconnected, 1 message delivered\n"), "{out}");
+        assert!(out.ends_with("    closed: 1 user disconnected\n"), "{out}");
         assert!(!out.contains("member"), "{out}");
     }
 

@@ -1,4 +1,4 @@
-//! The script: four users and an admin, and the same output every time.
+//! The script: users and admins, and the same output every time.
 
 use std::error::Error;
 use std::io::Write;
@@ -10,50 +10,75 @@ const SCRIPT: &str = "\
 alice /join general
 bob /join general
 carol /join general
-dave /join lounge
 carol /join lounge
 
-# A message goes to everyone in the room but its sender.
+# A message goes to everyone in the room but its sender, whom the server tells its number.
 alice hello, everyone
-dave is this the lounge?
-carol it is
+carol is anybody in the lounge?
+bob hello, alice
 
 # Rooms and their members, in the order in which they came.
 /rooms
 /members general
 /users
 
-# A private message goes to one user, in whatever room.
-bob /msg dave are you in there?
-dave /msg bob I am
+# A whisper goes to one user, in whatever room, and is acknowledged by that user.
+bob /msg carol are you in there?
+bob /msg dave and you?
 
-# An admin speaks to every room. carol is in both, and hears it once.
-/admin tea is served
+# What has happened up to now.
+/log
+
+# A room for two, a room for guests.
+alice /join attic
+bob /join attic
+carol /join attic
+alice /join vault
+
+# Admins have a namespace of their own, on the same connection. A middleware asks for a token.
+bob /kick alice
+bob /admin swordfish
+bob /admin sesame
+bob /list
+bob /invite alice vault
+alice /join vault
+alice nice in here
+
+# An announcement reaches everyone once, whatever rooms they are in.
+bob /announce tea is served
+
+# A closed room: all have to leave, and nobody may join.
+alice /join lounge
+bob /close lounge
+carol /join lounge
+carol is anybody in the lounge?
+bob /open lounge
+carol /join lounge
+
+# A kick ends a connection's socket in the chat. Those in common rooms hear of it, once.
+dave /join general
+dave BUY NOW
+bob /kick dave
+dave hello?
+carol /quit
+/members general
 
 # Leaving: nothing that is said later arrives.
+bob /leave attic
+alice /leave general
+bob alice does not hear this
 bob /leave
-alice bob does not hear this
-bob am I still here?
-
-# carol disconnects: one notice to each, whatever the number of common rooms.
-dave /join general
-carol /quit
+bob does anybody?
 /rooms
 
 # Mistakes change nothing.
 erin hello?
+erin /join a/b
 alice /join two words
-alice /msg carol are you gone?
 /members nowhere
 /dance
 
-# Empty rooms are gone.
-alice /leave
-dave /leave lounge
-dave /leave
-/rooms
-
-# All this time the admin has not read anything. Nothing is lost.
+# What has happened since, as the admins were told.
 /log
 ";
 
