@@ -378,3 +378,24 @@ fn memory_comes_back_as_publishing_goes_on() {
     }
     assert!(live.count() <= 128, "{} alive, {} retained", live.count(), room.retained());
 }
+
+#[test]
+fn handlers_of_a_namespace_take_no_memory_in_its_sockets() {
+    let bytes_of_hundred = |handlers: usize| {
+        let chat = Engine::new().of("/chat").unwrap();
+        for n in 0..handlers {
+            chat.on(&format!("event {n}"), |_, _: Payload| {}).unwrap();
+            chat.on_any(|_, _| {});
+            chat.packet_middleware(|_, _| Ok(()));
+            chat.on_disconnect(|_, _| {});
+        }
+        let (first, _inbox) = chat.connect();
+        drop(first); // what the first one makes room for
+        let before = live_bytes();
+        let sockets: Vec<_> = (0..100).map(|_| chat.connect()).collect();
+        let bytes = live_bytes() - before;
+        drop(sockets);
+        bytes
+    };
+    assert_eq!(bytes_of_hundred(1000), bytes_of_hundred(0));
+}
