@@ -34,7 +34,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
 
+mod cut;
 mod rooms;
+
+pub(crate) use self::cut::Cut;
 
 use crate::ack::table::AckTable;
 use crate::clock::Clock;
@@ -532,50 +535,6 @@ impl SocketCore {
         }
         trash.tell(&self.post, Change::Closed { at, reason: reason.clone() }, &Pile::ANY);
         Some(state.is_leaving)
-    }
-}
-
-/// A socket that was just closed. Those who wait for it have yet to be [told](Self::tell).
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Cut {
-    socket: Arc<SocketCore>,
-    reason: DisconnectReason,
-    is_leaving: bool,
-}
-
-impl Cut {
-    /// Tells whoever waits for their answers, of all of them; then the hooks of each, and those who watch its
-    /// rooms. Under no lock.
-    pub(crate) fn tell_all(cut: Vec<Self>) {
-        cut.iter().for_each(Self::tell_askers);
-        cut.into_iter().for_each(Self::tell_hooks);
-    }
-
-    /// The same for one.
-    pub(crate) fn tell(self) {
-        self.tell_askers();
-        self.tell_hooks();
-    }
-
-    fn tell_askers(&self) {
-        self.socket.namespace.acks.gone(self.socket.id(), &self.reason);
-    }
-
-    fn tell_hooks(self) {
-        let Self { socket, reason, is_leaving } = self;
-        let namespace = &socket.namespace;
-        let hooks = namespace.hooks.get();
-        if let (true, Some(hooks)) = (is_leaving, hooks) {
-            // Rooms are told of between its hooks, when their turn comes.
-            hooks.closed(&socket, &reason);
-            return;
-        }
-        NamespaceCore::tell_rooms(namespace);
-        if let Some(hooks) = hooks {
-            hooks.dismissed(&socket);
-        }
-        NamespaceCore::vacate(namespace);
     }
 }
 
