@@ -116,20 +116,9 @@ impl<F: ?Sized> List<F> {
     }
 
     /// Calls `call` with each, as the list is now, for as long as it returns true.
-    pub(crate) fn call_while(&self, mut call: impl FnMut(&F) -> bool) -> bool {
+    pub(crate) fn call_while(&self, call: impl FnMut(&F) -> bool) -> bool {
         let Some(items) = self.0.read().clone() else { return true };
-        for listener in items.iter() {
-            let Some(f) = listener.take() else { continue };
-            if listener.spent.is_some() {
-                self.remove(listener.id);
-            }
-            if !call(f) {
-                return false;
-            }
-        }
-        // The last that has one that was called once, perhaps.
-        contain(|| drop(items));
-        true
+        call_while(items, |id| self.remove(id), call)
     }
 
     /// Calls `call` with each, as the list is now.
@@ -210,15 +199,34 @@ impl<F: ?Sized> Table<F> {
     /// Calls `call` with each listener of an event, as the list is now.
     pub(crate) fn call_each(&self, event: &str, mut call: impl FnMut(&F)) {
         let Some(items) = self.0.read().get(event).cloned() else { return };
-        for listener in items.iter() {
-            let Some(f) = listener.take() else { continue };
-            if listener.spent.is_some() {
-                self.remove(listener.id);
-            }
-            call(f);
-        }
-        contain(|| drop(items));
+        call_while(
+            items,
+            |id| self.remove(id),
+            |f| {
+                call(f);
+                true
+            },
+        );
     }
+}
+
+/// Calls `call` with each for as long as it returns true, and tells whether it always did. What is called once
+/// is taken off before.
+fn call_while<F: ?Sized>(
+    items: Items<F>,
+    remove: impl Fn(ListenerId) -> bool,
+    mut call: impl FnMut(&F) -> bool,
+) -> bool {
+    let passed = items.iter().all(|listener| {
+        let Some(f) = listener.take() else { return true };
+        if listener.spent.is_some() {
+            remove(listener.id);
+        }
+        call(f)
+    });
+    // Perhaps the last that has one that was taken off: its `Drop` is user code.
+    contain(|| drop(items));
+    passed
 }
 
 fn listener<F: ?Sized>(place: Place, call: Box<F>) -> Arc<Listener<F>> {
