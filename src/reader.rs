@@ -205,6 +205,34 @@ impl Reader {
         true
     }
 
+    /// As [`drain`](Self::drain), until `f` breaks. Then the pass goes on with the next call.
+    pub(crate) fn try_drain<B>(
+        &mut self,
+        order: &Order,
+        events: &EventTable,
+        mut f: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        if self.in_pass {
+            self.try_run(events, &mut f)?;
+        }
+        if self.begin_now(order) {
+            self.try_run(events, &mut f)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Delivers what is left of the pass, until `f` breaks.
+    fn try_run<B>(
+        &mut self,
+        events: &EventTable,
+        f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        while self.in_pass && self.run::<true>(events, |_| {}) > 0 {
+            f(self.current(events).expect("a delivery was found"))?;
+        }
+        ControlFlow::Continue(())
+    }
+
     /// Moves on to the next delivery, if there is one: then [`current`](Self::current) returns it.
     pub(crate) fn advance(&mut self, order: &Order, events: &EventTable) -> bool {
         self.last = None;
