@@ -79,6 +79,7 @@ pub struct Message {
     sequence: u64,
     gap: Option<Gap>,
     ack_id: Option<u64>,
+    is_volatile: bool,
 }
 
 impl<'a> Delivery<'a> {
@@ -209,6 +210,12 @@ impl<'a> Delivery<'a> {
         }
     }
 
+    /// Returns whether it is [volatile](crate::Broadcast::volatile): not worth sending again if it gets lost.
+    #[must_use]
+    pub fn is_volatile(&self) -> bool {
+        matches!(self.item, Item::Message(entry) if entry.is_volatile())
+    }
+
     /// The number that this is the answer to, if it is one.
     pub(crate) fn answer_id(&self) -> Option<u64> {
         match self.frame() {
@@ -273,6 +280,7 @@ impl<'a> Delivery<'a> {
             sequence: self.sequence,
             gap: self.gap(),
             ack_id: self.ack_id(),
+            is_volatile: self.is_volatile(),
         }
     }
 }
@@ -368,6 +376,12 @@ impl Message {
     #[must_use]
     pub fn ack_id(&self) -> Option<u64> {
         self.ack_id
+    }
+
+    /// Returns whether it is [volatile](crate::Broadcast::volatile), as [`Delivery::is_volatile`].
+    #[must_use]
+    pub fn is_volatile(&self) -> bool {
+        self.is_volatile
     }
 
     /// Returns how much is missing at this point, as [`Delivery::gap`].

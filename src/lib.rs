@@ -2,7 +2,7 @@
 
 // Files import only downwards. From the ground up:
 //
-// - ground: clock, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
+// - ground: clock, encodings, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
 // - what travels: name, journal, order, error, data, payload, encode, decode, convert, segment, event, entry,
 //   pattern, rejection, packet
 // - the engine: log, mailbox, ledger, config; topic, with all that happens under a room's lock; delivery,
@@ -17,6 +17,7 @@ mod attempt;
 mod broadcast;
 mod client;
 mod clock;
+mod codec;
 mod config;
 mod connection;
 mod convert;
@@ -28,6 +29,7 @@ mod delivery;
 mod directory;
 #[cfg(feature = "serde")]
 mod encode;
+mod encodings;
 mod engine;
 mod entry;
 mod error;
@@ -81,6 +83,7 @@ pub use crate::ack::answers::Answers;
 pub use crate::ack::{Ack, Acks};
 pub use crate::broadcast::{Broadcast, Emitted};
 pub use crate::client::{Client, ClientSocket};
+pub use crate::codec::Codec;
 pub use crate::config::{Backlog, Overflow};
 pub use crate::connection::Connection;
 pub use crate::convert::{FromPayload, IntoPayload, Shared};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use triomphe::ThinArc;
 
+use crate::encodings::Encodings;
+
 /// The content of a message: bytes, text, JSON, or any value in an [`Arc`].
 ///
 /// A payload is one thin pointer to shared, immutable content. All recipients of a message see the
@@ -36,7 +38,13 @@ use triomphe::ThinArc;
 /// assert_eq!(value.as_bytes(), None);
 /// ```
 #[derive(Clone)]
-pub struct Payload(ThinArc<Kind, u8>);
+pub struct Payload(ThinArc<Head, u8>);
+
+struct Head {
+    kind: Kind,
+    /// What codecs have made of it.
+    encodings: Encodings,
+}
 
 /// Where the content is: behind this header in the same block, or in somebody else's `Arc`.
 enum Kind {
@@ -80,10 +88,10 @@ impl Payload {
     #[inline]
     pub fn as_bytes(&self) -> Option<&[u8]> {
         // The common case apart: a branch is cheaper than a jump table.
-        if let Kind::Bytes | Kind::Text | Kind::Json = &self.0.header.header {
+        if let Kind::Bytes | Kind::Text | Kind::Json = self.kind_of() {
             return Some(&self.0.slice);
         }
-        match &self.0.header.header {
+        match self.kind_of() {
             Kind::SharedBytes(bytes) => Some(bytes),
             Kind::SharedText(text) => Some(text.as_bytes()),
             Kind::Bytes | Kind::Text | Kind::Json | Kind::Value { .. } => None,
@@ -96,7 +104,7 @@ impl Payload {
     /// Costs a look over the text, to see that it is UTF-8, unless it was made from an `Arc<str>`.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        match &self.0.header.header {
+        match self.kind_of() {
             Kind::Text => std::str::from_utf8(&self.0.slice).ok(),
             Kind::SharedText(text) => Some(text),
             Kind::Bytes | Kind::Json | Kind::SharedBytes(_) | Kind::Value { .. } => None,
@@ -107,7 +115,7 @@ impl Payload {
     /// [`as_str`](Self::as_str).
     #[must_use]
     pub fn as_json(&self) -> Option<&str> {
-        match &self.0.header.header {
+        match self.kind_of() {
             Kind::Json => std::str::from_utf8(&self.0.slice).ok(),
             _ => None,
         }
@@ -116,7 +124,7 @@ impl Payload {
     /// Returns the value, if the payload was made from an `Arc<T>`.
     #[must_use]
     pub fn downcast_ref<T: Any + Send + Sync>(&self) -> Option<&T> {
-        match &self.0.header.header {
+        match self.kind_of() {
             Kind::Value { value, .. } => value.downcast_ref(),
             _ => None,
         }
@@ -125,7 +133,7 @@ impl Payload {
     /// Returns a reference-counted handle to the value, if the payload was made from an `Arc<T>`.
     #[must_use]
     pub fn downcast<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        match &self.0.header.header {
+        match self.kind_of() {
             Kind::Value { value, .. } => Arc::clone(value).downcast().ok(),
             _ => None,
         }
@@ -135,10 +143,10 @@ impl Payload {
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
-        if let Kind::Bytes | Kind::Text | Kind::Json = &self.0.header.header {
+        if let Kind::Bytes | Kind::Text | Kind::Json = self.kind_of() {
             return self.0.slice.len();
         }
-        match &self.0.header.header {
+        match self.kind_of() {
             Kind::Bytes | Kind::Text | Kind::Json => self.0.slice.len(),
             Kind::SharedBytes(bytes) => bytes.len(),
             Kind::SharedText(text) => text.len(),
@@ -160,7 +168,7 @@ impl Payload {
 
     /// What it is, to say so in an error.
     pub(crate) fn kind(&self) -> &'static str {
-        match &self.0.header.header {
+        match self.kind_of() {
             Kind::Bytes | Kind::SharedBytes(_) if self.is_empty() => "empty",
             Kind::Bytes | Kind::SharedBytes(_) => "bytes",
             Kind::Text | Kind::SharedText(_) => "text",
@@ -169,8 +177,17 @@ impl Payload {
         }
     }
 
+    pub(crate) fn encodings(&self) -> &Encodings {
+        &self.0.header.header.encodings
+    }
+
+    #[inline]
+    fn kind_of(&self) -> &Kind {
+        &self.0.header.header.kind
+    }
+
     fn inline(kind: Kind, bytes: &[u8]) -> Self {
-        Self(ThinArc::from_header_and_slice(kind, bytes))
+        Self(ThinArc::from_header_and_slice(Head { kind, encodings: Encodings::default() }, bytes))
     }
 
     fn shared(kind: Kind) -> Self {
@@ -185,7 +202,7 @@ impl PartialEq for Payload {
         if self.ptr_eq(other) {
             return true;
         }
-        match (&self.0.header.header, &other.0.header.header) {
+        match (self.kind_of(), other.kind_of()) {
             (Kind::Value { value, .. }, Kind::Value { value: other, .. }) => Arc::ptr_eq(value, other),
             _ => {
                 let kind = |payload: &Self| (payload.as_json().is_some(), payload.as_str().is_some());
