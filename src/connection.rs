@@ -15,6 +15,7 @@ use crate::payload::Payload;
 use crate::reason::DisconnectReason;
 use crate::session::Session;
 use crate::socket::Socket;
+use crate::transport::Transport;
 
 /// One client, with a socket in each of several namespaces: the inbound half, and what there is to know of it.
 ///
@@ -27,8 +28,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn open(directory: &Arc<Directory>, handshake: Handshake) -> Self {
-        Self { core: ConnectionCore::open(directory, handshake) }
+    pub(crate) fn open(directory: &Arc<Directory>, transport: Arc<dyn Transport>) -> Self {
+        Self { core: ConnectionCore::open(directory, transport) }
     }
 
     pub(crate) fn new(core: &Arc<ConnectionCore>) -> Self {

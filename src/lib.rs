@@ -62,6 +62,7 @@ mod parent;
 mod pattern;
 mod payload;
 mod reader;
+mod ready;
 mod reason;
 mod registry;
 mod rejection;
@@ -78,6 +79,7 @@ mod sync;
 mod target;
 mod token;
 mod topic;
+mod transport;
 
 pub use crate::ack::answers::Answers;
 pub use crate::ack::{Ack, Acks};
@@ -109,6 +111,7 @@ pub use crate::packet::{ClientPacket, ServerPacket};
 pub use crate::parent::Parent;
 pub use crate::pattern::Params;
 pub use crate::payload::Payload;
+pub use crate::ready::{ReadyQueue, ReadyTransport};
 pub use crate::reason::DisconnectReason;
 pub use crate::rejection::{Failure, Rejection};
 pub use crate::room::Room;
@@ -117,6 +120,7 @@ pub use crate::slab::SocketId;
 pub use crate::socket::Socket;
 pub use crate::target::{IntoRooms, IntoTargets, Target};
 pub use crate::token::{Event, Typed, Untyped};
+pub use crate::transport::Transport;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

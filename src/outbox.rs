@@ -1,12 +1,22 @@
 //! The outbound half of a connection: all its inboxes as one stream of packets.
+//!
+//! # Rounds
+//!
+//! Draining goes in rounds. One begins by taking the notes of the connection, and then sends what each feed holds, in
+//! the order in which the feeds came. So what a namespace had before a client connected to it again comes to its end
+//! before what it has now. A round may stop after any packet, and go on later where it stopped: no feed is
+//! looked at twice before all others were looked at once, however early a transport always stops.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
+
+mod waiting;
 
 use crate::connection::{Connection, ConnectionCore};
 use crate::delivery::Delivery;
 use crate::engine::Engine;
-use crate::handshake::Handshake;
 use crate::hub::Hub;
 use crate::inbox::Inbox;
 use crate::outgoing::Note;
@@ -14,11 +24,24 @@ use crate::packet::ServerPacket;
 use crate::reason::DisconnectReason;
 use crate::rejection::Rejection;
 use crate::socket::Socket;
+use crate::transport::Transport;
+
+use self::waiting::Tokens;
 
 /// What a client is to be sent, for all its namespaces: the outbound half of a [`Connection`].
 ///
-/// There is one for each connection. `Send`, and used by one transport at a time. Dropping it closes the
-/// connection with [`DisconnectReason::Transport`].
+/// There is one for each connection. `Send`, and used by one thread or task at a time. Dropping it closes the
+/// connection with [`DisconnectReason::Transport`]. Choose a way to learn that there is something:
+///
+/// | | |
+/// |---|---|
+/// | a game's tick, a poll loop | [`drain`](Self::drain), [`try_drain`](Self::try_drain) |
+/// | a thread of its own | [`wait`](Self::wait), [`wait_timeout`](Self::wait_timeout), then drain |
+/// | a task on any runtime | [`wait_async`](Self::wait_async), [`poll_wait`](Self::poll_wait), then drain |
+/// | an event loop | the [`Transport`] is told, or a [callback](Self::on_wake) in its place; then drain |
+/// | one thread for many | a [`ReadyQueue`](crate::ReadyQueue), then drain |
+///
+/// All are views of one mechanism and may be mixed. Between two drains there is at most one wake-up, and none is lost.
 ///
 /// In one namespace packets are in order: first that the client is connected, then messages and answers in the
 /// order in which they were emitted, then that it is disconnected. Between namespaces there is no order.
@@ -26,8 +49,14 @@ pub struct Outbox {
     core: Arc<ConnectionCore>,
     /// In the order in which they came.
     feeds: Vec<Feed>,
+    /// The feed that comes next, while a round is under way.
+    next: Option<usize>,
+    /// Whether the transport drains by itself.
+    is_polled: bool,
     /// Whether inboxes signal.
     is_watching: bool,
+    /// For a thread that blocks.
+    tokens: Option<Tokens>,
     /// Why the connection is closed. All feeds are coming to their ends.
     closing: Option<DisconnectReason>,
     closed: Option<DisconnectReason>,
@@ -40,7 +69,10 @@ enum Feed {
 }
 
 impl Engine {
-    /// Connects a client: returns the inbound and the outbound half of its connection.
+    /// Connects a client by a [`Transport`]: returns the inbound and the outbound half of its connection.
+    ///
+    /// A [`Handshake`](crate::Handshake), what is known of the client from the start, is a transport too: one that
+    /// drains by itself, or waits by the outbox, and is told nothing.
     ///
     /// It is in no namespace yet: that takes a [`ClientPacket::Connect`](crate::ClientPacket::Connect). With a
     /// closed engine it is closed from the start.
@@ -72,10 +104,20 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn connect(&self, handshake: Handshake) -> (Connection, Outbox) {
-        let connection = Connection::open(self.directory(), handshake);
-        let core = Arc::clone(connection.core());
-        (connection, Outbox { core, feeds: Vec::new(), is_watching: false, closing: None, closed: None })
+    pub fn connect(&self, transport: impl Transport) -> (Connection, Outbox) {
+        let is_polled = transport.is_polled();
+        let connection = Connection::open(self.directory(), Arc::new(transport));
+        let outbox = Outbox {
+            core: Arc::clone(connection.core()),
+            feeds: Vec::new(),
+            next: None,
+            is_polled,
+            is_watching: !is_polled,
+            tokens: None,
+            closing: None,
+            closed: None,
+        };
+        (connection, outbox)
     }
 }
 
@@ -85,28 +127,66 @@ impl Outbox {
     /// What comes meanwhile, from inside `send` too, waits for the next drain. If `send` panics, the packet that
     /// it was called with counts as sent; the next drain goes on after it, and there is a wake-up for it.
     pub fn drain(&mut self, mut send: impl FnMut(ServerPacket<'_>)) -> usize {
-        self.core.outgoing.begin();
         let mut count = 0;
-        let mut send = |packet: ServerPacket<'_>| {
+        let ControlFlow::Continue(()) = self.rounds::<Infallible, Whole>(&mut |packet| {
             count += 1;
             send(packet);
-        };
-        let draining = Draining(self);
-        let this = &mut *draining.0;
-        while let Some(note) = this.core.outgoing.pop() {
-            this.take(note);
-        }
-        let mut place = 0;
-        while place < this.feeds.len() {
-            if this.feed(place, &mut send) {
-                place += 1;
-            }
-        }
-        if this.feeds.is_empty() {
-            this.closed = this.closing.take().or(this.closed.take());
-        }
-        std::mem::forget(draining);
+            ControlFlow::Continue(())
+        });
         count
+    }
+
+    /// As [`drain`](Self::drain), until `send` breaks: with a value of its own, an error perhaps, which is returned.
+    /// The packet with which it breaks counts as sent, and the next call goes on after it.
+    ///
+    /// For a transport that can take only so much at a time: **what is not drained costs nothing**. It stays in
+    /// the logs of the rooms, where it is shared and bounded, while a queue of your own is neither; and what comes of a
+    /// client that is too slow is decided there, by the [backlog](crate::Backlog).
+    ///
+    /// After a break no wake-up is due: whoever has stopped knows that there may be more, and comes back when there is room.
+    /// Namespaces take turns, however early it always stops. Costs about twice as much for each packet as
+    /// `drain`.
+    ///
+    /// ```
+    /// use roomcast::{ClientPacket, Engine, Outbox, Payload, ServerPacket};
+    /// use std::io::{Result, Write};
+    /// use std::ops::ControlFlow;
+    ///
+    /// /// Adds packets to `buffer` until that holds 16 KiB. Returns whether there may be more.
+    /// fn fill(outbox: &mut Outbox, buffer: &mut Vec<u8>) -> Result<bool> {
+    ///     let filled = outbox.try_drain(|packet| {
+    ///         let written = match packet {
+    ///             ServerPacket::Event { delivery, .. } => writeln!(buffer, "{}", delivery.event()),
+    ///             _ => Ok(()),
+    ///         };
+    ///         match written {
+    ///             Err(error) => ControlFlow::Break(Err(error)),
+    ///             Ok(()) if buffer.len() >= 16 * 1024 => ControlFlow::Break(Ok(true)),
+    ///             Ok(()) => ControlFlow::Continue(()),
+    ///         }
+    ///     });
+    ///     filled.break_value().unwrap_or(Ok(false))
+    /// }
+    ///
+    /// let engine = Engine::new();
+    /// let (connection, mut outbox) = engine.connect(());
+    /// connection.receive(ClientPacket::Connect { namespace: "/", auth: Payload::default() })?;
+    /// for _ in 0..4000 {
+    ///     engine.of("/")?.emit("tick", ())?;
+    /// }
+    /// let (mut buffer, mut bytes) = (Vec::new(), 0);
+    /// while fill(&mut outbox, &mut buffer)? {
+    ///     assert!(buffer.len() < 17 * 1024);
+    ///     bytes += buffer.drain(..).count(); // sent
+    /// }
+    /// assert_eq!(bytes + buffer.len(), 4000 * "tick\n".len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_drain<B>(
+        &mut self,
+        mut send: impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        self.rounds::<B, Parts>(&mut send)
     }
 
     /// Returns the connection that it is the outbound half of.
@@ -115,9 +195,10 @@ impl Outbox {
         Connection::new(&self.core)
     }
 
-    /// Has `wake` called whenever there is something to drain: once after each drain at most, from the thread
-    /// that brings it, under no lock. Called at once if there is something already. A panic in it ends there.
-    /// Replaces the callback that was set before. A wake-up may turn out to be about nothing that is sent.
+    /// Has `wake` called whenever there is something to drain, in place of [`Transport::wake`]: once after each drain
+    /// at most, from the thread that brings it, under no lock. Called at once if there is something already. A panic in
+    /// it ends there. Replaces the callback that was set before. A wake-up may turn out to be about nothing that
+    /// is sent.
     ///
     /// It runs in the middle of somebody's emit: let it unpark a thread, wake a task or put a token into a channel,
     /// and do not send there.
@@ -140,24 +221,21 @@ impl Outbox {
     /// assert_eq!(writer.join().unwrap(), "good night");
     /// ```
     pub fn on_wake(&mut self, wake: impl Fn() + Send + Sync + 'static) {
-        self.is_watching = true;
-        for feed in &mut self.feeds {
-            if let Feed::Live { inbox, .. } = feed {
-                watch(&self.core, inbox);
-            }
-        }
-        self.core.outgoing.set_wake(Some(Arc::new(wake)));
+        self.watch();
+        self.core.outgoing.set_callback(Some(Arc::new(wake)));
     }
 
-    /// Removes the callback.
+    /// Removes the callback: from now on the [transport](Transport::wake) is woken, unless it is [polled](Transport::is_polled).
     pub fn no_wake(&mut self) {
-        self.is_watching = false;
-        for feed in &mut self.feeds {
-            if let Feed::Live { inbox, .. } = feed {
-                inbox.no_wake();
+        if self.is_polled {
+            self.is_watching = false;
+            for feed in &mut self.feeds {
+                if let Feed::Live { inbox, .. } = feed {
+                    inbox.no_wake();
+                }
             }
         }
-        self.core.outgoing.set_wake(None);
+        self.core.outgoing.set_callback(None);
     }
 
     /// Returns why the connection was closed, once everything before is drained: from then on there is nothing
@@ -167,11 +245,66 @@ impl Outbox {
         self.closed.as_ref()
     }
 
+    /// Has inboxes signal, from now on.
+    fn watch(&mut self) {
+        self.is_watching = true;
+        for feed in &mut self.feeds {
+            if let Feed::Live { inbox, .. } = feed {
+                inbox.on_wake(signal(&self.core));
+            }
+        }
+    }
+
+    /// Ends the round that is under way, and does another one.
+    fn rounds<B, P: Pour<B>>(
+        &mut self,
+        send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        self.core.outgoing.begin();
+        let mut draining = Draining(Some(self));
+        let drained = draining.outbox().two_rounds::<B, P>(send);
+        if let (Some(this), true) = (draining.0.take(), drained.is_break()) {
+            this.core.outgoing.stop();
+        }
+        drained
+    }
+
+    fn two_rounds<B, P: Pour<B>>(
+        &mut self,
+        send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        if self.next.is_some() {
+            self.round::<B, P>(send)?;
+        }
+        while let Some(note) = self.core.outgoing.pop() {
+            self.take(note);
+        }
+        self.next = Some(0);
+        self.round::<B, P>(send)
+    }
+
+    /// Does what is left of a round.
+    fn round<B, P: Pour<B>>(
+        &mut self,
+        send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        while let Some(place) = self.next.filter(|place| *place < self.feeds.len()) {
+            if self.feed::<B, P>(place, send)? {
+                self.next = Some(place + 1);
+            }
+        }
+        self.next = None;
+        if self.feeds.is_empty() {
+            self.closed = self.closing.take().or(self.closed.take());
+        }
+        ControlFlow::Continue(())
+    }
+
     fn take(&mut self, note: Note) {
         match note {
             Note::Connected(mut inbox) => {
                 if self.is_watching {
-                    watch(&self.core, &mut inbox);
+                    inbox.wake_after_drain(signal(&self.core)); // this round comes to it
                 }
                 let socket = inbox.socket().clone();
                 // Behind what its namespace had before, which comes to its end first.
@@ -199,58 +332,101 @@ impl Outbox {
         }
     }
 
-    /// Sends what one feed holds, and returns whether it stays.
-    fn feed(&mut self, place: usize, send: &mut impl FnMut(ServerPacket<'_>)) -> bool {
+    /// Sends what one feed holds, and returns whether it stays. If it does not, it is out of the list.
+    fn feed<B, P: Pour<B>>(
+        &mut self,
+        place: usize,
+        send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B, bool> {
         let Feed::Live { inbox, socket, is_told } = &mut self.feeds[place] else {
             // Out of the list first: if `send` panics it is sent.
             if let Feed::Refused { namespace, rejection } = self.feeds.remove(place) {
                 let (message, data) = (rejection.message(), rejection.data());
-                send(ServerPacket::ConnectError { namespace: &namespace, message, data });
+                send(ServerPacket::ConnectError { namespace: &namespace, message, data })?;
             }
-            return false;
+            return ControlFlow::Continue(false);
         };
-        // Given up since this drain began: nothing more goes to it.
+        // Given up since this round began: nothing more goes to it.
         if self.core.outgoing.is_dropped(socket.id()) {
             self.give_up(place);
-            return false;
+            return ControlFlow::Continue(false);
         }
         let namespace = &*socket.core().namespace.path;
         if !std::mem::replace(is_told, true) {
-            send(ServerPacket::Connect { namespace, id: socket.id() });
+            send(ServerPacket::Connect { namespace, id: socket.id() })?;
         }
         let watching = Hub::get(&socket.core().namespace).filter(|hub| hub.watches_outgoing(socket));
-        inbox.drain(|delivery| {
+        P::pour(inbox, |delivery| {
             let packet = packet(namespace, delivery);
             if let (Some(hub), ServerPacket::Event { .. }) = (watching, packet) {
                 hub.call_outgoing(socket, delivery.event(), delivery.payload());
             }
-            send(packet);
-        });
-        let Some(reason) = inbox.closed().cloned() else { return true };
+            send(packet)
+        })?;
+        let Some(reason) = inbox.closed().cloned() else { return ControlFlow::Continue(true) };
         if let Feed::Live { socket, .. } = self.feeds.remove(place) {
             if self.core.outgoing.is_dropped(socket.id()) {
-                return false; // at this very moment: who leaves is not told
+                return ControlFlow::Continue(false); // at this very moment: who leaves is not told
             }
             self.core.forget(&socket);
-            send(ServerPacket::Disconnect { namespace: &socket.core().namespace.path, reason: &reason });
+            send(ServerPacket::Disconnect { namespace: &socket.core().namespace.path, reason: &reason })?;
         }
-        false
+        ControlFlow::Continue(false)
     }
 }
 
-/// A drain. Dropped when `send` has panicked: there may be something left.
-struct Draining<'a>(&'a mut Outbox);
+/// How much of an inbox is drained.
+trait Pour<B> {
+    fn pour(inbox: &mut Inbox, send: impl FnMut(Delivery<'_>) -> ControlFlow<B>) -> ControlFlow<B>;
+}
+
+/// All of it, which is cheaper.
+struct Whole;
+
+/// Until it breaks.
+struct Parts;
+
+impl Pour<Infallible> for Whole {
+    #[inline]
+    fn pour(
+        inbox: &mut Inbox,
+        mut send: impl FnMut(Delivery<'_>) -> ControlFlow<Infallible>,
+    ) -> ControlFlow<Infallible> {
+        inbox.drain(|delivery| {
+            let ControlFlow::Continue(()) = send(delivery);
+        });
+        ControlFlow::Continue(())
+    }
+}
+
+impl<B> Pour<B> for Parts {
+    #[inline]
+    fn pour(inbox: &mut Inbox, send: impl FnMut(Delivery<'_>) -> ControlFlow<B>) -> ControlFlow<B> {
+        inbox.try_drain(send)
+    }
+}
+
+/// A drain. Dropped with the outbox in it when `send` has panicked: there may be something left.
+struct Draining<'a>(Option<&'a mut Outbox>);
+
+impl Draining<'_> {
+    fn outbox(&mut self) -> &mut Outbox {
+        self.0.as_mut().expect("the drain is not over")
+    }
+}
 
 impl Drop for Draining<'_> {
     fn drop(&mut self) {
-        self.0.core.outgoing.signal();
+        if let Some(outbox) = &self.0 {
+            outbox.core.outgoing.signal();
+        }
     }
 }
 
 impl Drop for Outbox {
     fn drop(&mut self) {
         self.core.close(DisconnectReason::Transport);
-        self.core.outgoing.set_wake(None);
+        self.core.outgoing.hush();
         // Whoever has closed it before may not be through, and the reason is his.
         let reason = self.core.closed().unwrap_or(DisconnectReason::Transport);
         for feed in std::mem::take(&mut self.feeds) {
@@ -274,14 +450,14 @@ fn packet<'a>(namespace: &'a str, delivery: Delivery<'a>) -> ServerPacket<'a> {
     }
 }
 
-/// Has an inbox signal the transport.
-fn watch(core: &Arc<ConnectionCore>, inbox: &mut Inbox) {
+/// Returns what an inbox calls to signal the transport.
+fn signal(core: &Arc<ConnectionCore>) -> impl Fn() + Send + Sync + use<> {
     let core = Arc::downgrade(core);
-    inbox.on_wake(move || {
+    move || {
         if let Some(core) = core.upgrade() {
             core.outgoing.signal();
         }
-    });
+    }
 }
 
 impl fmt::Debug for Outbox {

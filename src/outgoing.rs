@@ -1,10 +1,14 @@
-//! What a connection itself has to say, and how its transport is woken.
+//! What a connection itself has to say, and how its transport is told.
 //!
 //! # One wake-up between two drains, and none lost
 //!
 //! Whoever has brought something signals: sets the flag, and wakes if it was not set. A drain clears the flag
 //! first and then looks at everything, so what was brought before is found, and what is brought after wakes
-//! again.
+//! again. A drain that stops early sets the flag again and wakes nobody, as the transport knows.
+//!
+//! The transport (or the callback in its place) is woken by each signal that sets the flag; beside it, once, whoever
+//! sleeps. The one who wants to sleep leaves word under the lock of the ring, and looks at the flag afterwards; a
+//! signal sets the flag, and looks for sleepers afterwards, under that lock. So one of the two sees the other.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,10 +16,12 @@ use std::sync::Arc;
 
 use crate::foreign::contain;
 use crate::inbox::Inbox;
+use crate::mailbox::Wake;
 use crate::reason::DisconnectReason;
 use crate::rejection::Rejection;
 use crate::slab::SocketId;
 use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::transport::Transport;
 
 #[derive(Debug)]
 pub(crate) enum Note {
@@ -31,19 +37,29 @@ pub(crate) enum Note {
     Closed(DisconnectReason),
 }
 
-type Wake = Arc<dyn Fn() + Send + Sync>;
+pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
 
 pub(crate) struct Outgoing {
     notes: Mutex<VecDeque<Note>>,
-    wake: Mutex<Option<Wake>>,
+    ring: Mutex<Ring>,
     is_signalled: AtomicBool,
 }
 
+/// Who is to be told.
+struct Ring {
+    /// Until the outbox is gone.
+    transport: Option<Arc<dyn Transport>>,
+    /// Called in place of the transport.
+    callback: Option<Callback>,
+    /// Who waits by the outbox.
+    sleeper: Option<Wake>,
+}
+
 impl Outgoing {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
         Self {
             notes: Mutex::new(VecDeque::new()),
-            wake: Mutex::new(None),
+            ring: Mutex::new(Ring { transport: Some(transport), callback: None, sleeper: None }),
             is_signalled: AtomicBool::new(false),
         }
     }
@@ -83,7 +99,7 @@ impl Outgoing {
     /// There is something to drain.
     pub(crate) fn signal(&self) {
         if !self.is_signalled.swap(true, Ordering::AcqRel) {
-            self.call();
+            self.ring();
         }
     }
 
@@ -93,19 +109,77 @@ impl Outgoing {
         self.is_signalled.swap(false, Ordering::AcqRel);
     }
 
-    /// Sets what is called by [`signal`](Self::signal). If there was a signal already, it is called now.
-    pub(crate) fn set_wake(&self, wake: Option<Wake>) {
-        let old = std::mem::replace(&mut *self.wake.lock(), wake);
+    /// The drain has stopped early: as if there was a signal, of which the transport knows.
+    pub(crate) fn stop(&self) {
+        self.is_signalled.store(true, Ordering::Release);
+    }
+
+    /// Whether there was a signal since the last drain began.
+    pub(crate) fn is_signalled(&self) -> bool {
+        self.is_signalled.load(Ordering::Acquire)
+    }
+
+    /// Leaves word to be woken by the next signal, unless there was one since the last drain began: then it
+    /// returns false.
+    pub(crate) fn sleep(&self, wake: Wake) -> bool {
+        let old = self.ring.lock().sleeper.replace(wake);
+        drop(old); // a waker's `Drop` is user code
+        if !self.is_signalled() {
+            return true;
+        }
+        let unused = self.ring.lock().sleeper.take();
+        drop(unused);
+        false
+    }
+
+    /// Sets what is called by [`signal`](Self::signal) in place of the transport. If there was a signal already, it
+    /// is called now.
+    pub(crate) fn set_callback(&self, callback: Option<Callback>) {
+        let old = std::mem::replace(&mut self.ring.lock().callback, callback);
         drop(old);
-        if self.is_signalled.load(Ordering::Acquire) {
-            self.call();
+        if self.is_signalled() {
+            self.ring();
         }
     }
 
-    fn call(&self) {
-        let wake = self.wake.lock().clone();
-        if let Some(wake) = wake {
-            contain(|| wake());
+    /// Returns what tells the transport that the connection is closed, to be called under no lock.
+    pub(crate) fn farewell(&self, reason: DisconnectReason) -> impl FnOnce() + use<> {
+        let transport = self.ring.lock().transport.clone();
+        move || {
+            if let Some(transport) = transport {
+                contain(|| transport.close(&reason));
+                contain(|| drop(transport)); // the last one, perhaps
+            }
+        }
+    }
+
+    /// Tells nobody any more.
+    pub(crate) fn hush(&self) {
+        let (transport, callback, sleeper) = {
+            let mut ring = self.ring.lock();
+            (ring.transport.take(), ring.callback.take(), ring.sleeper.take())
+        };
+        contain(|| drop(transport));
+        contain(|| drop(callback));
+        contain(|| drop(sleeper));
+    }
+
+    fn ring(&self) {
+        let (transport, callback, sleeper) = {
+            let mut ring = self.ring.lock();
+            let callback = ring.callback.clone();
+            let transport = if callback.is_none() { ring.transport.clone() } else { None };
+            (transport, callback, ring.sleeper.take())
+        };
+        if let Some(callback) = callback {
+            contain(move || callback());
+        }
+        if let Some(transport) = transport {
+            contain(|| transport.wake());
+            contain(|| drop(transport));
+        }
+        if let Some(sleeper) = sleeper {
+            sleeper.wake();
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::session::{Job, Origin, Session};
 use crate::socket::Socket;
 use crate::state::{Cut, SocketCore};
 use crate::sync::Mutex;
+use crate::transport::Transport;
 
 pub(crate) struct ConnectionCore {
     pub(crate) outgoing: Outgoing,
@@ -62,10 +63,11 @@ enum Place {
 }
 
 impl ConnectionCore {
-    pub(crate) fn open(directory: &Arc<Directory>, handshake: Handshake) -> Arc<Self> {
+    pub(crate) fn open(directory: &Arc<Directory>, transport: Arc<dyn Transport>) -> Arc<Self> {
+        let handshake = transport.handshake();
         let state = State { sockets: BTreeMap::new(), connects: 0, closed: None, timer: None, place: None };
         let core = Arc::new(Self {
-            outgoing: Outgoing::new(),
+            outgoing: Outgoing::new(transport),
             directory: Arc::clone(directory),
             handshake,
             state: Mutex::new(state),
@@ -159,7 +161,9 @@ impl ConnectionCore {
         self.unregister(timer, place);
         self.outgoing.push(Note::Closed(reason.clone()));
         self.outgoing.signal();
+        let farewell = self.outgoing.farewell(reason.clone());
         Some(move || {
+            farewell();
             Cut::tell_all(cut);
             attempts.iter().for_each(|attempt| abort(attempt, &reason));
         })

@@ -20,7 +20,7 @@ struct Bell {
 impl Bell {
     fn hang(outgoing: &Outgoing) -> StdArc<Self> {
         let bell = StdArc::<Self>::default();
-        outgoing.set_wake(Some(StdArc::new({
+        outgoing.set_callback(Some(StdArc::new({
             let bell = StdArc::clone(&bell);
             move || {
                 bell.rung.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -48,7 +48,7 @@ fn drain(outgoing: &Outgoing) -> usize {
 #[test]
 fn who_is_woken_finds_what_was_brought() {
     let outcomes = explore("two signals against a transport that waits", 300, || {
-        let outgoing = Arc::new(Outgoing::new());
+        let outgoing = Arc::new(Outgoing::new(StdArc::new(())));
         let bell = Bell::hang(&outgoing);
         let others = [(); 2].map(|()| {
             let outgoing = Arc::clone(&outgoing);
@@ -71,7 +71,7 @@ fn who_is_woken_finds_what_was_brought() {
 #[test]
 fn many_signals_before_a_drain_wake_once() {
     let outcomes = explore("two times two signals", 30, || {
-        let outgoing = Arc::new(Outgoing::new());
+        let outgoing = Arc::new(Outgoing::new(StdArc::new(())));
         let bell = Bell::hang(&outgoing);
         let other = thread::spawn({
             let outgoing = Arc::clone(&outgoing);
@@ -91,7 +91,7 @@ fn many_signals_before_a_drain_wake_once() {
 #[test]
 fn a_drain_leaves_nothing_that_did_not_wake() {
     let outcomes = explore("signals against drains", 40, || {
-        let outgoing = Arc::new(Outgoing::new());
+        let outgoing = Arc::new(Outgoing::new(StdArc::new(())));
         let bell = Bell::hang(&outgoing);
         let other = thread::spawn({
             let outgoing = Arc::clone(&outgoing);
@@ -114,7 +114,7 @@ fn a_drain_leaves_nothing_that_did_not_wake() {
 #[test]
 fn who_comes_to_be_woken_late_is() {
     let outcomes = explore("signal against a new bell", 20, || {
-        let outgoing = Arc::new(Outgoing::new());
+        let outgoing = Arc::new(Outgoing::new(StdArc::new(())));
         let old = Bell::hang(&outgoing);
         let other = thread::spawn({
             let outgoing = Arc::clone(&outgoing);
@@ -137,12 +137,12 @@ fn who_comes_to_be_woken_late_is() {
 #[test]
 fn what_was_brought_while_nobody_was_to_be_woken_wakes_who_comes() {
     let outcomes = explore("signal against no bell and a new one", 20, || {
-        let outgoing = Arc::new(Outgoing::new());
+        let outgoing = Arc::new(Outgoing::new(StdArc::new(())));
         let other = thread::spawn({
             let outgoing = Arc::clone(&outgoing);
             move || bring(&outgoing)
         });
-        outgoing.set_wake(None);
+        outgoing.set_callback(None);
         let bell = Bell::hang(&outgoing);
         while drain(&outgoing) == 0 {
             bell.bell.wait();
