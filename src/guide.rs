@@ -1,4 +1,5 @@
-//! The rest of the guide: the [server model](server), and a [dictionary](socketio) for those who know Socket.IO.
+//! The rest of the guide: the [server model](server), [transports](transport), and a [dictionary](socketio) for those who
+//! know Socket.IO.
 //!
 //! The [front page](crate) is the first chapter: whom a message is for, payloads, ways to read, falling behind.
 
@@ -8,6 +9,9 @@ use crate::*;
 
 #[doc = include_str!("guide/server.md")]
 pub mod server {}
+
+#[doc = include_str!("guide/transport.md")]
+pub mod transport {}
 
 #[doc = include_str!("guide/socketio.md")]
 pub mod socketio {}

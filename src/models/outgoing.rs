@@ -6,6 +6,7 @@ use loom::sync::Notify;
 use loom::thread;
 
 use super::{all, explore};
+use crate::mailbox::Wake;
 use crate::outgoing::{Note, Outgoing};
 use crate::rejection::Rejection;
 use crate::sync::Arc;
@@ -22,12 +23,14 @@ impl Bell {
         let bell = StdArc::<Self>::default();
         outgoing.set_callback(Some(StdArc::new({
             let bell = StdArc::clone(&bell);
-            move || {
-                bell.rung.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                bell.bell.notify();
-            }
+            move || bell.ring()
         })));
         bell
+    }
+
+    fn ring(&self) {
+        self.rung.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.bell.notify();
     }
 
     fn rung(&self) -> usize {
@@ -153,4 +156,58 @@ fn what_was_brought_while_nobody_was_to_be_woken_wakes_who_comes() {
     });
     // Twice, if it is hung between the signal and the call that follows it.
     assert_eq!(outcomes, all([1, 2]));
+}
+
+#[test]
+fn who_sleeps_is_woken_once_or_is_told_not_to() {
+    let outcomes = explore("two signals against one who goes to sleep", 300, || {
+        let outgoing = Arc::new(Outgoing::new(StdArc::new(())));
+        let others = [(); 2].map(|()| {
+            let outgoing = Arc::clone(&outgoing);
+            thread::spawn(move || bring(&outgoing))
+        });
+        let bell = StdArc::new(Bell::default());
+        let (mut found, mut slept) = (0, 0);
+        while found < 2 {
+            let sleeper = StdArc::clone(&bell);
+            let wake = Wake::Callback(StdArc::new(move || sleeper.ring()));
+            if outgoing.sleep(wake) {
+                slept += 1;
+                bell.bell.wait(); // for good, if a wake-up was lost
+            }
+            found += drain(&outgoing);
+        }
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert_eq!(drain(&outgoing), 0);
+        // Awake again at once, it may have been woken all the same.
+        (slept, bell.rung())
+    });
+    assert!(outcomes.is_superset(&all([(0, 0), (1, 1)])), "{outcomes:?}");
+}
+
+#[test]
+fn a_drain_that_stops_is_woken_by_nothing_and_misses_nothing() {
+    let outcomes = explore("a signal against a drain that stops", 20, || {
+        let outgoing = Arc::new(Outgoing::new(StdArc::new(())));
+        let bell = Bell::hang(&outgoing);
+        (0..2).for_each(|_| bring(&outgoing));
+        assert_eq!(bell.rung(), 1);
+        let other = thread::spawn({
+            let outgoing = Arc::clone(&outgoing);
+            move || bring(&outgoing)
+        });
+        outgoing.begin();
+        let first = usize::from(outgoing.pop().is_some());
+        outgoing.stop();
+        let before = bell.rung();
+        // Whoever stops comes back by itself, and is not to sleep.
+        assert!(!outgoing.sleep(Wake::Callback(StdArc::new(|| ()))));
+        other.join().unwrap();
+        assert!(bell.rung() <= 2, "one for each drain");
+        let after = bell.rung() - before;
+        assert_eq!(first + drain(&outgoing), 3);
+        after
+    });
+    // While the drain is under way a signal wakes, as after any other; it may be late.
+    assert_eq!(outcomes, all([0, 1]));
 }
