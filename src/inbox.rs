@@ -1,5 +1,6 @@
 //! The public reading side of a socket: all its ways to wait are views of one mechanism.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
 use std::ops::ControlFlow;
@@ -95,18 +96,20 @@ impl Inbox {
     /// });
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn drain(&mut self, deliver: impl FnMut(Delivery<'_>)) -> usize {
-        let after = AfterDrain(self);
-        let namespace = &*after.0.namespace;
-        after.0.reader.drain(&namespace.order, &namespace.engine.events, deliver)
+    pub fn drain(&mut self, mut deliver: impl FnMut(Delivery<'_>)) -> usize {
+        let mut count = 0;
+        let ControlFlow::Continue(()) = self.drain_counting::<Infallible>(&mut count, |delivery| {
+            deliver(delivery);
+            ControlFlow::Continue(())
+        });
+        count
     }
 
     /// As [`drain`](Self::drain), until `deliver` breaks: with a value of its own, an error perhaps, which is
     /// returned. The delivery with which it breaks counts as read, and the next call goes on after it.
     ///
     /// For those who can take in only so much at a time, such as a game with so many milliseconds for a frame. After
-    /// a break no wake-up is due: whoever has stopped knows that there may be more, and comes back. Costs about
-    /// twice as much for each delivery as `drain`.
+    /// a break no wake-up is due: whoever has stopped knows that there may be more, and comes back.
     ///
     /// ```
     /// use std::ops::ControlFlow;
@@ -126,14 +129,7 @@ impl Inbox {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_drain<B>(&mut self, deliver: impl FnMut(Delivery<'_>) -> ControlFlow<B>) -> ControlFlow<B> {
-        let after = AfterDrain(self);
-        let namespace = &*after.0.namespace;
-        let drained = after.0.reader.try_drain(&namespace.order, &namespace.engine.events, deliver);
-        if drained.is_break() {
-            after.0.give_up_if_overrun();
-            std::mem::forget(after);
-        }
-        drained
+        self.drain_counting(&mut 0, deliver)
     }
 
     /// Returns the next delivery, if there is one now.
@@ -269,6 +265,23 @@ impl Inbox {
     #[must_use]
     pub fn closed(&self) -> Option<&DisconnectReason> {
         self.reader.closed()
+    }
+
+    /// As [`try_drain`](Self::try_drain), and counts the deliveries.
+    #[inline]
+    pub(crate) fn drain_counting<B>(
+        &mut self,
+        count: &mut usize,
+        deliver: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let after = AfterDrain(self);
+        let namespace = &*after.0.namespace;
+        let drained = after.0.reader.drain(&namespace.order, &namespace.engine.events, count, deliver);
+        if drained.is_break() {
+            after.0.give_up_if_overrun();
+            std::mem::forget(after); // nobody is to be woken
+        }
+        drained
     }
 
     fn advance(&mut self) -> bool {

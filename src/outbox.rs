@@ -128,8 +128,7 @@ impl Outbox {
     /// it was called with counts as sent; the next drain goes on after it, and there is a wake-up for it.
     pub fn drain(&mut self, mut send: impl FnMut(ServerPacket<'_>)) -> usize {
         let mut count = 0;
-        let ControlFlow::Continue(()) = self.rounds::<Infallible, Whole>(&mut |packet| {
-            count += 1;
+        let ControlFlow::Continue(()) = self.rounds::<Infallible>(&mut count, &mut |packet| {
             send(packet);
             ControlFlow::Continue(())
         });
@@ -144,8 +143,7 @@ impl Outbox {
     /// client that is too slow is decided there, by the [backlog](crate::Backlog).
     ///
     /// After a break no wake-up is due: whoever has stopped knows that there may be more, and comes back when there is room.
-    /// Namespaces take turns, however early it always stops. Costs about twice as much for each packet as
-    /// `drain`.
+    /// Namespaces take turns, however early it always stops.
     ///
     /// ```
     /// use roomcast::{ClientPacket, Engine, Outbox, Payload, ServerPacket};
@@ -186,7 +184,7 @@ impl Outbox {
         &mut self,
         mut send: impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        self.rounds::<B, Parts>(&mut send)
+        self.rounds(&mut 0, &mut send)
     }
 
     /// Returns the connection that it is the outbound half of.
@@ -256,40 +254,48 @@ impl Outbox {
     }
 
     /// Ends the round that is under way, and does another one.
-    fn rounds<B, P: Pour<B>>(
+    fn rounds<B>(
         &mut self,
+        count: &mut usize,
         send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         self.core.outgoing.begin();
         let mut draining = Draining(Some(self));
-        let drained = draining.outbox().two_rounds::<B, P>(send);
+        let drained = draining.outbox().two_rounds(count, send);
         if let (Some(this), true) = (draining.0.take(), drained.is_break()) {
             this.core.outgoing.stop();
         }
         drained
     }
 
-    fn two_rounds<B, P: Pour<B>>(
+    fn two_rounds<B>(
         &mut self,
+        count: &mut usize,
         send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        if self.next.is_some() {
-            self.round::<B, P>(send)?;
+        loop {
+            let is_last = self.next.is_none();
+            if is_last {
+                while let Some(note) = self.core.outgoing.pop() {
+                    self.take(note);
+                }
+                self.next = Some(0);
+            }
+            self.round(count, send)?;
+            if is_last {
+                return ControlFlow::Continue(());
+            }
         }
-        while let Some(note) = self.core.outgoing.pop() {
-            self.take(note);
-        }
-        self.next = Some(0);
-        self.round::<B, P>(send)
     }
 
     /// Does what is left of a round.
-    fn round<B, P: Pour<B>>(
+    fn round<B>(
         &mut self,
+        count: &mut usize,
         send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         while let Some(place) = self.next.filter(|place| *place < self.feeds.len()) {
-            if self.feed::<B, P>(place, send)? {
+            if self.feed(place, count, send)? {
                 self.next = Some(place + 1);
             }
         }
@@ -333,15 +339,17 @@ impl Outbox {
     }
 
     /// Sends what one feed holds, and returns whether it stays. If it does not, it is out of the list.
-    fn feed<B, P: Pour<B>>(
+    fn feed<B>(
         &mut self,
         place: usize,
+        count: &mut usize,
         send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B, bool> {
         let Feed::Live { inbox, socket, is_told } = &mut self.feeds[place] else {
             // Out of the list first: if `send` panics it is sent.
             if let Feed::Refused { namespace, rejection } = self.feeds.remove(place) {
                 let (message, data) = (rejection.message(), rejection.data());
+                *count += 1;
                 send(ServerPacket::ConnectError { namespace: &namespace, message, data })?;
             }
             return ControlFlow::Continue(false);
@@ -353,10 +361,11 @@ impl Outbox {
         }
         let namespace = &*socket.core().namespace.path;
         if !std::mem::replace(is_told, true) {
+            *count += 1;
             send(ServerPacket::Connect { namespace, id: socket.id() })?;
         }
         let watching = Hub::get(&socket.core().namespace).filter(|hub| hub.watches_outgoing(socket));
-        P::pour(inbox, |delivery| {
+        inbox.drain_counting(count, |delivery| {
             let packet = packet(namespace, delivery);
             if let (Some(hub), ServerPacket::Event { .. }) = (watching, packet) {
                 hub.call_outgoing(socket, delivery.event(), delivery.payload());
@@ -369,40 +378,10 @@ impl Outbox {
                 return ControlFlow::Continue(false); // at this very moment: who leaves is not told
             }
             self.core.forget(&socket);
+            *count += 1;
             send(ServerPacket::Disconnect { namespace: &socket.core().namespace.path, reason: &reason })?;
         }
         ControlFlow::Continue(false)
-    }
-}
-
-/// How much of an inbox is drained.
-trait Pour<B> {
-    fn pour(inbox: &mut Inbox, send: impl FnMut(Delivery<'_>) -> ControlFlow<B>) -> ControlFlow<B>;
-}
-
-/// All of it, which is cheaper.
-struct Whole;
-
-/// Until it breaks.
-struct Parts;
-
-impl Pour<Infallible> for Whole {
-    #[inline]
-    fn pour(
-        inbox: &mut Inbox,
-        mut send: impl FnMut(Delivery<'_>) -> ControlFlow<Infallible>,
-    ) -> ControlFlow<Infallible> {
-        inbox.drain(|delivery| {
-            let ControlFlow::Continue(()) = send(delivery);
-        });
-        ControlFlow::Continue(())
-    }
-}
-
-impl<B> Pour<B> for Parts {
-    #[inline]
-    fn pour(inbox: &mut Inbox, send: impl FnMut(Delivery<'_>) -> ControlFlow<B>) -> ControlFlow<B> {
-        inbox.try_drain(send)
     }
 }
 

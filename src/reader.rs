@@ -26,6 +26,7 @@ mod membership;
 
 pub(crate) use self::arming::Sleep;
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use self::membership::{FOREVER, Membership, was_member};
@@ -139,37 +140,44 @@ impl Reader {
         self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.is_overrun))
     }
 
-    /// Hands all that was published before this call to `f`, and returns how often it was called.
-    pub(crate) fn drain(
+    /// Hands all that was published before this call to `f`, and counts how often it is called. If `f` breaks, the
+    /// pass goes on with the next call.
+    pub(crate) fn drain<B>(
         &mut self,
         order: &Order,
         events: &EventTable,
-        mut f: impl FnMut(Delivery<'_>),
-    ) -> usize {
-        let mut count = 0;
+        count: &mut usize,
+        mut f: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
         if self.in_pass {
-            count += self.run::<false>(events, &mut f);
+            self.run::<false, B>(events, count, &mut f)?;
         }
         // The order of these two matters, see `topic.rs`: whatever a message below the horizon depends
         // on is in the mailbox by now.
         self.horizon = order.horizon();
         let is_dirty = self.post.is_dirty();
-        if !is_dirty && self.skim(events, &mut f, &mut count) {
-            return count;
+        if !is_dirty && self.skim(events, count, &mut f)? {
+            return ControlFlow::Continue(());
         }
         if self.begin(is_dirty) {
-            count += self.run::<false>(events, &mut f);
+            self.run::<false, B>(events, count, &mut f)?;
         }
-        count
+        ControlFlow::Continue(())
     }
 
     /// Reads the pass, if no more than one membership has something to read and nothing has happened to
     /// any: the common case, which needs no merging. Returns whether that was all; if not, a pass with this
     /// horizon goes on from there.
     #[inline(always)]
-    fn skim(&mut self, events: &EventTable, f: &mut impl FnMut(Delivery<'_>), count: &mut usize) -> bool {
+    fn skim<B>(
+        &mut self,
+        events: &EventTable,
+        count: &mut usize,
+        f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B, bool> {
+        const GO_ON: bool = false;
         if self.rare.is_some() || self.left > 0 {
-            return false;
+            return ControlFlow::Continue(GO_ON);
         }
         let before = *count;
         let mut active = None;
@@ -178,18 +186,26 @@ impl Reader {
                 _ if membership.is_armed => {}
                 Peek::Empty => {}
                 Peek::Item(_) if active.is_none() && membership.rare.is_none() => active = Some(place),
-                Peek::Item(_) | Peek::End => return false,
+                Peek::Item(_) | Peek::End => return ControlFlow::Continue(GO_ON),
             }
         }
         while let Some(place) = active {
-            let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { return false };
+            let Some((_, membership, others)) = self.memberships.split_at_mut(place) else {
+                return ControlFlow::Continue(GO_ON);
+            };
             let slack = i64::from(self.volatile_backlog) - (*count - before) as i64;
+            let mut broken = None;
             let passed = membership.read(self.horizon, self.me, &others, slack, |sequence, entry, room| {
-                f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
-                ControlFlow::Continue(())
+                let delivery = Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
+                f(delivery).map_break(|value| broken = Some(value))
             });
             *count += passed.handed;
             self.dropped += passed.dropped;
+            if let Some(value) = broken {
+                self.handed = (*count - before) as u32;
+                self.stop_at(place);
+                return ControlFlow::Break(value);
+            }
             if membership.cursor.peek() != Peek::End {
                 break;
             }
@@ -197,47 +213,38 @@ impl Reader {
             match membership.cursor.segment().next() {
                 Next::Open => break,
                 Next::Segment(next) => self.enter(place, next),
-                Next::Cut => return false,
+                Next::Cut => return ControlFlow::Continue(GO_ON),
             }
         }
         self.read = self.horizon;
         self.post.set_progress(self.horizon);
-        true
+        ControlFlow::Continue(true)
     }
 
-    /// As [`drain`](Self::drain), until `f` breaks. Then the pass goes on with the next call.
-    pub(crate) fn try_drain<B>(
-        &mut self,
-        order: &Order,
-        events: &EventTable,
-        mut f: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        if self.in_pass {
-            self.try_run(events, &mut f)?;
-        }
-        if self.begin_now(order) {
-            self.try_run(events, &mut f)?;
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Delivers what is left of the pass, until `f` breaks.
-    fn try_run<B>(
-        &mut self,
-        events: &EventTable,
-        f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        while self.in_pass && self.run::<true>(events, |_| {}) > 0 {
-            f(self.current(events).expect("a delivery was found"))?;
-        }
-        ControlFlow::Continue(())
+    /// Makes a pass, to be gone on with, of one that is all in the membership at this place.
+    #[cold]
+    fn stop_at(&mut self, place: usize) {
+        let below = self.memberships.at(place).map_or(0, Membership::read_below);
+        self.read = self.read.max(below);
+        self.post.set_progress(self.read);
+        self.in_pass = true;
+        self.heads.clear();
+        self.look(place);
+        self.heads.order();
     }
 
     /// Moves on to the next delivery, if there is one: then [`current`](Self::current) returns it.
     pub(crate) fn advance(&mut self, order: &Order, events: &EventTable) -> bool {
         self.last = None;
-        self.in_pass && self.run::<true>(events, |_| {}) > 0
-            || self.begin_now(order) && self.run::<true>(events, |_| {}) > 0
+        self.in_pass && self.run_to_next(events) || self.begin_now(order) && self.run_to_next(events)
+    }
+
+    /// Moves on to the next delivery of the pass, if there is one.
+    fn run_to_next(&mut self, events: &EventTable) -> bool {
+        let mut count = 0;
+        let ControlFlow::Continue(()) =
+            self.run::<true, Infallible>(events, &mut count, &mut |_| ControlFlow::Continue(()));
+        count > 0
     }
 
     /// The delivery that [`advance`](Self::advance) moved on to.
@@ -335,18 +342,24 @@ impl Reader {
         self.rare().hot = hot;
     }
 
-    /// Delivers what is left of the pass, or with `ONE` the next message.
+    /// Delivers what is left of the pass until `f` breaks; or with `ONE`, finds the next delivery and does not
+    /// call `f`.
     #[inline]
-    fn run<const ONE: bool>(&mut self, events: &EventTable, mut f: impl FnMut(Delivery<'_>)) -> usize {
-        let mut count = 0;
+    fn run<const ONE: bool, B>(
+        &mut self,
+        events: &EventTable,
+        count: &mut usize,
+        f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let before = *count;
         if let Some(gap) = self.rare.as_mut().and_then(|rare| rare.gap.take()) {
             let sequence = self.read;
             self.set_last_gap(None, gap, sequence);
-            f(Delivery { item: Item::Gap(gap), sequence, room: None, events });
-            count += 1;
+            *count += 1;
             if ONE {
-                return count;
+                return ControlFlow::Continue(());
             }
+            f(Delivery { item: Item::Gap(gap), sequence, room: None, events })?;
         }
         let (me, base) = (self.me, i64::from(self.volatile_backlog) - i64::from(self.handed));
         while let Some((place, second)) = self.heads.first() {
@@ -361,36 +374,37 @@ impl Reader {
                     Peek::Empty | Peek::End => bound,
                 };
                 self.set_last_gap(Some(place), gap, sequence);
-                let room = self.memberships.at(place).map(|membership| &*membership.room);
-                f(Delivery { item: Item::Gap(gap), sequence, room, events });
-                count += 1;
+                *count += 1;
                 if ONE {
-                    return count;
+                    return ControlFlow::Continue(());
                 }
+                let room = self.memberships.at(place).map(|membership| &*membership.room);
+                f(Delivery { item: Item::Gap(gap), sequence, room, events })?;
                 continue;
             }
-            let slack = base - count as i64;
+            let slack = base - (*count - before) as i64;
+            let mut broken = None;
             let passed = membership.read(bound, me, &others, slack, |sequence, entry, room| {
                 if ONE {
                     return ControlFlow::Break(());
                 }
-                f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
-                ControlFlow::Continue(())
+                let delivery = Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
+                f(delivery).map_break(|value| broken = Some(value))
             });
-            count += passed.handed;
+            *count += passed.handed;
             self.read = self.read.max(membership.read_below());
             self.dropped += passed.dropped;
-            if ONE && passed.handed > 0 {
-                self.handed += 1;
+            if ONE && passed.handed > 0 || broken.is_some() {
+                self.handed += (*count - before) as u32;
                 self.last = Some(Last::Message(place as u32));
                 self.post.set_progress(self.read);
-                return count;
+                return broken.map_or(ControlFlow::Continue(()), ControlFlow::Break);
             }
             let next = self.next_sequence(place);
             self.heads.advance(next);
         }
         self.finish();
-        count
+        ControlFlow::Continue(())
     }
 
     /// Ends a pass that is read to its end.

@@ -1,5 +1,8 @@
 //! What the models of rooms and readers have in common.
 
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+
 use loom::sync::Notify;
 use smallvec::SmallVec;
 
@@ -162,13 +165,15 @@ impl Member {
     }
 
     pub(super) fn drain(&mut self) -> usize {
-        let got = &mut self.got;
-        self.reader.drain(&self.scene.order, &self.scene.events, |delivery| {
+        let (got, mut count) = (&mut self.got, 0);
+        let _ = self.reader.drain(&self.scene.order, &self.scene.events, &mut count, |delivery| {
             got.push(match delivery.gap() {
                 Some(gap) => Got::Gap { missed: gap.missed, exact: gap.exact },
                 None => Got::Message(delivery.payload().downcast_ref::<Token>().unwrap().number),
             });
-        })
+            ControlFlow::<Infallible>::Continue(())
+        });
+        count
     }
 
     /// Drains, and returns the numbers of all messages so far; there are no gaps.
