@@ -98,7 +98,7 @@ impl Inbox {
     /// ```
     pub fn drain(&mut self, mut deliver: impl FnMut(Delivery<'_>)) -> usize {
         let mut count = 0;
-        let ControlFlow::Continue(()) = self.drain_counting::<Infallible>(&mut count, |delivery| {
+        let ControlFlow::Continue(()) = self.drain_counting::<Infallible>(false, &mut count, |delivery| {
             deliver(delivery);
             ControlFlow::Continue(())
         });
@@ -129,7 +129,7 @@ impl Inbox {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_drain<B>(&mut self, deliver: impl FnMut(Delivery<'_>) -> ControlFlow<B>) -> ControlFlow<B> {
-        self.drain_counting(&mut 0, deliver)
+        self.drain_counting(false, &mut 0, deliver)
     }
 
     /// Returns the next delivery, if there is one now.
@@ -267,19 +267,22 @@ impl Inbox {
         self.reader.closed()
     }
 
-    /// As [`try_drain`](Self::try_drain), and counts the deliveries.
+    /// As [`try_drain`](Self::try_drain), and counts the deliveries. With `rest_only`, if there was a drain that has
+    /// stopped, goes on to the end of that, and arms nothing: another drain is to follow.
     #[inline]
     pub(crate) fn drain_counting<B>(
         &mut self,
+        rest_only: bool,
         count: &mut usize,
         deliver: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
+        let is_rest = rest_only && self.reader.in_pass();
         let after = AfterDrain(self);
-        let namespace = &*after.0.namespace;
-        let drained = after.0.reader.drain(&namespace.order, &namespace.engine.events, count, deliver);
-        if drained.is_break() {
+        let Self { namespace, reader, .. } = &mut *after.0;
+        let drained = reader.drain(&namespace.order, &namespace.engine.events, is_rest, count, deliver);
+        if drained.is_break() || is_rest {
             after.0.give_up_if_overrun();
-            std::mem::forget(after); // nobody is to be woken
+            std::mem::forget(after);
         }
         drained
     }

@@ -51,8 +51,6 @@ pub struct Outbox {
     feeds: Vec<Feed>,
     /// The feed that comes next, while a round is under way.
     next: Option<usize>,
-    /// Whether the transport drains by itself.
-    is_polled: bool,
     /// Whether inboxes signal.
     is_watching: bool,
     /// For a thread that blocks.
@@ -105,14 +103,13 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn connect(&self, transport: impl Transport) -> (Connection, Outbox) {
-        let is_polled = transport.is_polled();
         let connection = Connection::open(self.directory(), Arc::new(transport));
+        let core = Arc::clone(connection.core());
         let outbox = Outbox {
-            core: Arc::clone(connection.core()),
+            is_watching: !core.outgoing.is_polled(),
+            core,
             feeds: Vec::new(),
             next: None,
-            is_polled,
-            is_watching: !is_polled,
             tokens: None,
             closing: None,
             closed: None,
@@ -124,7 +121,8 @@ impl Engine {
 impl Outbox {
     /// Hands everything that the client is to be sent to `send`, and returns how many packets that were.
     ///
-    /// What comes meanwhile, from inside `send` too, waits for the next drain. If `send` panics, the packet that
+    /// A drain ends: what comes meanwhile, from inside `send` too, waits for the next one, unless it is for a namespace that
+    /// this one has yet to come to. If `send` panics, the packet that
     /// it was called with counts as sent; the next drain goes on after it, and there is a wake-up for it.
     pub fn drain(&mut self, mut send: impl FnMut(ServerPacket<'_>)) -> usize {
         let mut count = 0;
@@ -225,7 +223,7 @@ impl Outbox {
 
     /// Removes the callback: from now on the [transport](Transport::wake) is woken, unless it is [polled](Transport::is_polled).
     pub fn no_wake(&mut self) {
-        if self.is_polled {
+        if self.core.outgoing.is_polled() {
             self.is_watching = false;
             for feed in &mut self.feeds {
                 if let Feed::Live { inbox, .. } = feed {
@@ -281,23 +279,26 @@ impl Outbox {
                 }
                 self.next = Some(0);
             }
-            self.round(count, send)?;
+            self.round(!is_last, count, send)?;
             if is_last {
                 return ControlFlow::Continue(());
             }
         }
     }
 
-    /// Does what is left of a round.
+    /// Does what is left of a round. If it is resumed, the feed in which it has stopped is read no further than it
+    /// would have been then: the others have their turn.
     fn round<B>(
         &mut self,
+        mut is_resumed: bool,
         count: &mut usize,
         send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         while let Some(place) = self.next.filter(|place| *place < self.feeds.len()) {
-            if self.feed(place, count, send)? {
+            if self.feed(place, is_resumed, count, send)? {
                 self.next = Some(place + 1);
             }
+            is_resumed = false;
         }
         self.next = None;
         if self.feeds.is_empty() {
@@ -342,6 +343,7 @@ impl Outbox {
     fn feed<B>(
         &mut self,
         place: usize,
+        is_resumed: bool,
         count: &mut usize,
         send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B, bool> {
@@ -365,7 +367,7 @@ impl Outbox {
             send(ServerPacket::Connect { namespace, id: socket.id() })?;
         }
         let watching = Hub::get(&socket.core().namespace).filter(|hub| hub.watches_outgoing(socket));
-        inbox.drain_counting(count, |delivery| {
+        inbox.drain_counting(is_resumed, count, |delivery| {
             let packet = packet(namespace, delivery);
             if let (Some(hub), ServerPacket::Event { .. }) = (watching, packet) {
                 hub.call_outgoing(socket, delivery.event(), delivery.payload());

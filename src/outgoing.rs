@@ -43,6 +43,8 @@ pub(crate) struct Outgoing {
     notes: Mutex<VecDeque<Note>>,
     ring: Mutex<Ring>,
     is_signalled: AtomicBool,
+    /// Whether the transport is not to be woken.
+    is_polled: bool,
 }
 
 /// Who is to be told.
@@ -58,10 +60,15 @@ struct Ring {
 impl Outgoing {
     pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
         Self {
+            is_polled: transport.is_polled(),
             notes: Mutex::new(VecDeque::new()),
             ring: Mutex::new(Ring { transport: Some(transport), callback: None, sleeper: None }),
             is_signalled: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn is_polled(&self) -> bool {
+        self.is_polled
     }
 
     /// Adds a note, and returns how many there are. [`signal`](Self::signal) is to follow, under no lock.
@@ -132,12 +139,14 @@ impl Outgoing {
         false
     }
 
-    /// Sets what is called by [`signal`](Self::signal) in place of the transport. If there was a signal already, it
-    /// is called now.
+    /// Sets what is called by [`signal`](Self::signal) in place of the transport. If there was a signal already,
+    /// whoever is to be told from now on is told now.
     pub(crate) fn set_callback(&self, callback: Option<Callback>) {
+        let is_some = callback.is_some();
         let old = std::mem::replace(&mut self.ring.lock().callback, callback);
+        let is_new = is_some || old.is_some();
         drop(old);
-        if self.is_signalled() {
+        if is_new && self.is_signalled() {
             self.ring();
         }
     }
@@ -168,7 +177,8 @@ impl Outgoing {
         let (transport, callback, sleeper) = {
             let mut ring = self.ring.lock();
             let callback = ring.callback.clone();
-            let transport = if callback.is_none() { ring.transport.clone() } else { None };
+            let is_told = callback.is_none() && !self.is_polled;
+            let transport = if is_told { ring.transport.clone() } else { None };
             (transport, callback, ring.sleeper.take())
         };
         if let Some(callback) = callback {

@@ -140,21 +140,32 @@ impl Reader {
         self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.is_overrun))
     }
 
+    /// Whether a pass has stopped, and is to be gone on with.
+    pub(crate) fn in_pass(&self) -> bool {
+        self.in_pass
+    }
+
     /// Hands all that was published before this call to `f`, and counts how often it is called. If `f` breaks, the
-    /// pass goes on with the next call.
+    /// pass goes on with the next call. With `rest_only` that call does no more than that.
     pub(crate) fn drain<B>(
         &mut self,
         order: &Order,
         events: &EventTable,
+        rest_only: bool,
         count: &mut usize,
         mut f: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
+        // What `f` emits is beyond it, also while an older pass comes to its end.
+        let horizon = order.horizon();
         if self.in_pass {
             self.run::<false, B>(events, count, &mut f)?;
+            if rest_only {
+                return ControlFlow::Continue(());
+            }
         }
         // The order of these two matters, see `topic.rs`: whatever a message below the horizon depends
         // on is in the mailbox by now.
-        self.horizon = order.horizon();
+        self.horizon = horizon;
         let is_dirty = self.post.is_dirty();
         if !is_dirty && self.skim(events, count, &mut f)? {
             return ControlFlow::Continue(());
@@ -213,7 +224,10 @@ impl Reader {
             match membership.cursor.segment().next() {
                 Next::Open => break,
                 Next::Segment(next) => self.enter(place, next),
-                Next::Cut => return ControlFlow::Continue(GO_ON),
+                Next::Cut => {
+                    self.handed = (*count - before) as u32;
+                    return ControlFlow::Continue(GO_ON);
+                }
             }
         }
         self.read = self.horizon;
@@ -351,11 +365,13 @@ impl Reader {
         count: &mut usize,
         f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let before = *count;
+        // To tell how many messages were handed out: gaps are none.
+        let mut before = *count;
         if let Some(gap) = self.rare.as_mut().and_then(|rare| rare.gap.take()) {
             let sequence = self.read;
             self.set_last_gap(None, gap, sequence);
             *count += 1;
+            before += 1;
             if ONE {
                 return ControlFlow::Continue(());
             }
@@ -375,11 +391,16 @@ impl Reader {
                 };
                 self.set_last_gap(Some(place), gap, sequence);
                 *count += 1;
+                before += 1;
                 if ONE {
                     return ControlFlow::Continue(());
                 }
                 let room = self.memberships.at(place).map(|membership| &*membership.room);
-                f(Delivery { item: Item::Gap(gap), sequence, room, events })?;
+                let told = f(Delivery { item: Item::Gap(gap), sequence, room, events });
+                if told.is_break() {
+                    self.handed += (*count - before) as u32;
+                    return told;
+                }
                 continue;
             }
             let slack = base - (*count - before) as i64;

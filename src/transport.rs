@@ -15,8 +15,8 @@ use crate::reason::DisconnectReason;
 ///
 /// All methods are optional. They are called under no lock, from whatever thread brought the matter about, in the
 /// middle of its call: an emit, a disconnect, a tick. So let them unpark a thread, wake a task or put a token
-/// into a channel. They may call anything of the engine; a panic in one ends there. The engine lets go of the transport
-/// when the [`Outbox`](crate::Outbox) is dropped, and then calls nothing of it any more. So do not keep the outbox in
+/// into a channel. They may call anything of the engine. A panic in [`wake`](Self::wake) or [`close`](Self::close)
+/// ends there; one in the other two is a panic of the connect. The engine lets go of the transport when the [`Outbox`](crate::Outbox) is dropped, and then calls nothing of it any more. So do not keep the outbox in
 /// the transport: they would keep each other.
 ///
 /// A [`Handshake`] is a transport that is only polled. So is `()`, of whom nothing is known. An [`Arc`] of a transport

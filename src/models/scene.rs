@@ -166,7 +166,7 @@ impl Member {
 
     pub(super) fn drain(&mut self) -> usize {
         let (got, mut count) = (&mut self.got, 0);
-        let _ = self.reader.drain(&self.scene.order, &self.scene.events, &mut count, |delivery| {
+        let _ = self.reader.drain(&self.scene.order, &self.scene.events, false, &mut count, |delivery| {
             got.push(match delivery.gap() {
                 Some(gap) => Got::Gap { missed: gap.missed, exact: gap.exact },
                 None => Got::Message(delivery.payload().downcast_ref::<Token>().unwrap().number),
