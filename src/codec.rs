@@ -49,6 +49,8 @@ use crate::payload::Payload;
 /// ```
 pub trait Codec: 'static {
     /// The encoded message, cheap to clone: an `Arc<[u8]>`, a `Bytes`. If encoding can fail, a `Result`.
+    ///
+    /// It is kept with the payload, so it is not to hold a clone of it: they would keep each other.
     type Encoded: Clone + Send + Sync + 'static;
 
     /// Encodes a message: its event's name, and what it carries.
