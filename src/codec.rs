@@ -9,11 +9,13 @@ use crate::payload::Payload;
 /// Turns messages into what a transport sends: bytes, frames, text.
 ///
 /// Each message is encoded once for each type of codec, whoever asks first, and all recipients share the result: by
-/// [`Delivery::encoded`], or [`Message::encoded`], or [`Payload::encoded`]. What differs from one recipient to the next is not in
-/// it: the namespace, if a connection has several; the [number](Delivery::ack_id) of an answer that is wanted; a frame's
-/// own header. These go before it when it is sent.
+/// [`Delivery::encoded`], [`Message::encoded`] or [`Payload::encoded`]. It is made of the event's name and the payload
+/// alone. All else is not in it, and goes before it when it is sent: the namespace, the sender, the
+/// [number](Delivery::ack_id) of an answer that is wanted, a frame's own header.
 ///
-/// Two codecs of one type have to encode alike, as the type is all that tells encodings apart.
+/// Two codecs of one type have to encode alike, as the type is all that tells encodings apart. An answer
+/// ([`ServerPacket::Ack`](crate::ServerPacket::Ack)) has no event: if it takes a form of its own, give it a codec of
+/// its own.
 ///
 /// ```
 /// use roomcast::{Codec, Engine, Payload};
@@ -55,16 +57,18 @@ pub trait Codec: 'static {
 
     /// Encodes a message: its event's name, and what it carries.
     ///
-    /// Called under no lock. Others who want the same encoding of the same message wait meanwhile. If it panics, the panic
-    /// is the caller's, and who comes next tries again.
+    /// Called under no lock. Others who want the same encoding of the same message wait meanwhile; so codecs are not
+    /// to ask for each other's encodings in a circle. If it panics, the panic is the caller's, and who comes next tries
+    /// again.
     fn encode(&self, event: &str, payload: &Payload) -> Self::Encoded;
 }
 
 impl Payload {
     /// Returns the payload as a codec encodes it under this event, which it does the first time.
     ///
-    /// The encoding is kept with the payload, and goes with it. It takes a few steps for each encoding that there is; a
-    /// payload keeps up to 16, and what is asked for beyond those is made anew each time. Encodings do not count
+    /// The encoding is kept with the payload, and goes with it. Finding it takes a few steps for each that there is. A
+    /// payload keeps up to 16, of different codecs and event names, and what is asked for beyond those is made anew
+    /// each time: make a payload for each message if its name is the choice of clients. Encodings do not count
     /// against [backlog](crate::Backlog) limits.
     ///
     /// ```
@@ -90,9 +94,12 @@ impl Payload {
 impl<'a> Delivery<'a> {
     /// Returns the message as a codec encodes it, which it does once for all who get it. As [`Payload::encoded`].
     ///
-    /// A [gap](Self::gap) is encoded as an empty message.
+    /// A [gap](Self::gap) is encoded as an empty message, each time.
     pub fn encoded<C: Codec>(&self, codec: &C) -> Cow<'a, C::Encoded> {
-        self.payload().encoded(self.event(), codec)
+        match self.gap() {
+            None => self.payload().encoded(self.event(), codec),
+            Some(_) => Cow::Owned(codec.encode(self.event(), self.payload())),
+        }
     }
 }
 

@@ -44,8 +44,16 @@ pub(crate) type Accepts = Box<dyn Fn(&str, &Payload) -> bool + Send + Sync>;
 
 /// What is closed with its engine.
 pub(crate) trait Close: Send + Sync {
-    /// Closes it, unless it is, and returns what calls the hooks. Before that all is cut off.
-    fn shut(&self, reason: DisconnectReason) -> Option<Box<dyn FnOnce()>>;
+    /// Closes it, unless it is, and returns what is to be told. Before that all is cut off.
+    fn shut(&self, reason: DisconnectReason) -> Option<Shut>;
+}
+
+/// What is to be told of something that is closed, under no lock.
+pub(crate) struct Shut {
+    /// Tells whoever carries it, so that no line stays open for a hook.
+    pub(crate) farewell: Box<dyn FnOnce()>,
+    /// Calls the hooks.
+    pub(crate) hooks: Box<dyn FnOnce()>,
 }
 
 struct Table {
@@ -205,13 +213,15 @@ impl Directory {
             namespaces.iter().flat_map(|namespace| namespace.cut(&DisconnectReason::Shutdown)).collect();
         let connections: Vec<_> =
             self.connections.lock().iter().map(|(_, connection)| connection.clone()).collect();
-        let shut: Vec<_> = connections
+        let (farewells, hooks): (Vec<_>, Vec<_>) = connections
             .iter()
             .filter_map(Weak::upgrade)
             .filter_map(|connection| connection.shut(DisconnectReason::Shutdown))
-            .collect();
+            .map(|Shut { farewell, hooks }| (farewell, hooks))
+            .unzip();
+        farewells.into_iter().for_each(|tell| tell());
         Cut::tell_all(cut);
-        shut.into_iter().for_each(|tell| tell());
+        hooks.into_iter().for_each(|tell| tell());
         namespaces.iter().for_each(|namespace| namespace.retire());
         for entry in closed {
             contain(|| drop(entry)); // with a parent, perhaps

@@ -2,9 +2,9 @@
 //!
 //! # Once
 //!
-//! A payload holds its encodings: a list that only grows, of one place for each codec and event name, in the order in which
-//! they were first asked for. A place is filled by the first who comes to it; who comes meanwhile waits for that
-//! encoding, and for no other. No lock of the engine is held.
+//! A payload holds its encodings: a list that only grows, of one place for each codec and event name, in the order in
+//! which they were first asked for. A place is filled by the first who comes to it; who comes meanwhile waits for
+//! that encoding, and for no other. No lock of the engine is held.
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;

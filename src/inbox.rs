@@ -28,7 +28,8 @@ use crate::topic::Change;
 ///
 /// | | |
 /// |---|---|
-/// | a game's tick, a poll loop | [`drain`](Self::drain), [`try_drain`](Self::try_drain), [`try_next`](Self::try_next), [`iter`](Self::iter) |
+/// | a game's tick, a poll loop | [`drain`](Self::drain), [`try_drain`](Self::try_drain), [`try_next`](Self::try_next) |
+/// | to keep what is read | [`iter`](Self::iter) |
 /// | a thread of its own | [`recv`](Self::recv), [`recv_timeout`](Self::recv_timeout) |
 /// | a task on any runtime | [`recv_async`](Self::recv_async), [`poll_recv`](Self::poll_recv) |
 /// | an event loop | [`on_wake`](Self::on_wake), then `drain` when woken |
@@ -254,7 +255,8 @@ impl Inbox {
     }
 
     /// Returns how many [volatile](crate::Broadcast::volatile) messages were dropped so far, as the socket was
-    /// behind.
+    /// behind. Those that a drain has dropped before it panicked may not be among them, and how far the socket is
+    /// behind counts from there.
     #[must_use]
     pub fn volatile_dropped(&self) -> u64 {
         self.reader.dropped()

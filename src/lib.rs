@@ -81,6 +81,9 @@ mod token;
 mod topic;
 mod transport;
 
+/// The crate of the receiver in [`ReadyQueue`]: a `select!` takes one of the same version.
+pub use crossbeam_channel;
+
 pub use crate::ack::answers::Answers;
 pub use crate::ack::{Ack, Acks};
 pub use crate::broadcast::{Broadcast, Emitted};

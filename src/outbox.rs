@@ -121,9 +121,10 @@ impl Engine {
 impl Outbox {
     /// Hands everything that the client is to be sent to `send`, and returns how many packets that were.
     ///
-    /// A drain ends: what comes meanwhile, from inside `send` too, waits for the next one, unless it is for a namespace that
-    /// this one has yet to come to. If `send` panics, the packet that
-    /// it was called with counts as sent; the next drain goes on after it, and there is a wake-up for it.
+    /// A drain ends: what comes meanwhile, from inside `send` too, waits for the next one, but for what is for a
+    /// namespace that this one has yet to come to, or to come back to after a [stop](Self::try_drain). If `send`
+    /// panics, the packet that it was called with counts as sent; the next drain goes on after it, and there is a
+    /// wake-up for it.
     pub fn drain(&mut self, mut send: impl FnMut(ServerPacket<'_>)) -> usize {
         let mut count = 0;
         let ControlFlow::Continue(()) = self.rounds::<Infallible>(&mut count, &mut |packet| {
@@ -140,8 +141,8 @@ impl Outbox {
     /// the logs of the rooms, where it is shared and bounded, while a queue of your own is neither; and what comes of a
     /// client that is too slow is decided there, by the [backlog](crate::Backlog).
     ///
-    /// After a break no wake-up is due: whoever has stopped knows that there may be more, and comes back when there is room.
-    /// Namespaces take turns, however early it always stops.
+    /// After a break no wake-up is due: whoever has stopped knows that there may be more, and comes back when there
+    /// is room. Namespaces take turns, however early it always stops.
     ///
     /// ```
     /// use roomcast::{ClientPacket, Engine, Outbox, Payload, ServerPacket};
@@ -221,7 +222,8 @@ impl Outbox {
         self.core.outgoing.set_callback(Some(Arc::new(wake)));
     }
 
-    /// Removes the callback: from now on the [transport](Transport::wake) is woken, unless it is [polled](Transport::is_polled).
+    /// Removes the callback: from now on the [transport](Transport::wake) is woken, unless it is
+    /// [polled](Transport::is_polled).
     pub fn no_wake(&mut self) {
         if self.core.outgoing.is_polled() {
             self.is_watching = false;
@@ -230,6 +232,7 @@ impl Outbox {
                     inbox.no_wake();
                 }
             }
+            self.core.outgoing.rouse(); // and has them signal again
         }
         self.core.outgoing.set_callback(None);
     }
@@ -260,8 +263,8 @@ impl Outbox {
         self.core.outgoing.begin();
         let mut draining = Draining(Some(self));
         let drained = draining.outbox().two_rounds(count, send);
-        if let (Some(this), true) = (draining.0.take(), drained.is_break()) {
-            this.core.outgoing.stop();
+        if let Some(Self { core, .. }) = draining.0.take() {
+            if drained.is_break() { core.outgoing.stop() } else { core.outgoing.end() }
         }
         drained
     }
@@ -399,7 +402,7 @@ impl Draining<'_> {
 impl Drop for Draining<'_> {
     fn drop(&mut self) {
         if let Some(outbox) = &self.0 {
-            outbox.core.outgoing.signal();
+            outbox.core.outgoing.fail();
         }
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! # One wake-up between two drains, and none lost
 //!
-//! Whoever has brought something signals: sets the flag, and wakes if it was not set. A drain clears the flag
-//! first and then looks at everything, so what was brought before is found, and what is brought after wakes
-//! again. A drain that stops early sets the flag again and wakes nobody, as the transport knows.
+//! Whoever has brought something signals, and that wakes if nobody has signalled since the last drain, and none is
+//! under way. A drain first says that it begins and then looks at everything, so what was brought before is found.
+//! What is brought meanwhile leaves its sign, and then the drain wakes as it ends. One that stops early wakes nobody,
+//! as the transport knows that there may be more.
 //!
-//! The transport (or the callback in its place) is woken by each signal that sets the flag; beside it, once, whoever
-//! sleeps. The one who wants to sleep leaves word under the lock of the ring, and looks at the flag afterwards; a
-//! signal sets the flag, and looks for sleepers afterwards, under that lock. So one of the two sees the other.
+//! The transport (or the callback in its place) is woken each time; beside it, once, whoever sleeps. The one who
+//! wants to sleep leaves word under the lock of the ring, and looks for signals afterwards; a signal shows, and looks
+//! for sleepers afterwards, under that lock. So one of the two sees the other.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,7 +21,7 @@ use crate::mailbox::Wake;
 use crate::reason::DisconnectReason;
 use crate::rejection::Rejection;
 use crate::slab::SocketId;
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::sync::{AtomicU8, Mutex, Ordering};
 use crate::transport::Transport;
 
 #[derive(Debug)]
@@ -42,10 +43,17 @@ pub(crate) type Callback = Arc<dyn Fn() + Send + Sync>;
 pub(crate) struct Outgoing {
     notes: Mutex<VecDeque<Note>>,
     ring: Mutex<Ring>,
-    is_signalled: AtomicBool,
+    phase: AtomicU8,
     /// Whether the transport is not to be woken.
     is_polled: bool,
 }
+
+/// There was no signal since the last drain, which is over.
+const IDLE: u8 = 0;
+/// A drain is under way, and there was no signal since it began.
+const DRAINING: u8 = 1;
+/// There was a signal since the last drain began.
+const SIGNALLED: u8 = 2;
 
 /// Who is to be told.
 struct Ring {
@@ -63,7 +71,7 @@ impl Outgoing {
             is_polled: transport.is_polled(),
             notes: Mutex::new(VecDeque::new()),
             ring: Mutex::new(Ring { transport: Some(transport), callback: None, sleeper: None }),
-            is_signalled: AtomicBool::new(false),
+            phase: AtomicU8::new(IDLE),
         }
     }
 
@@ -105,37 +113,51 @@ impl Outgoing {
 
     /// There is something to drain.
     pub(crate) fn signal(&self) {
-        if !self.is_signalled.swap(true, Ordering::AcqRel) {
+        if self.phase.swap(SIGNALLED, Ordering::AcqRel) == IDLE {
             self.ring();
         }
     }
 
     /// A drain begins.
     pub(crate) fn begin(&self) {
-        // Not a mere store: what was brought before the flag was set is visible from here on.
-        self.is_signalled.swap(false, Ordering::AcqRel);
+        // Not a mere store: what was brought before a signal is visible from here on.
+        self.phase.swap(DRAINING, Ordering::AcqRel);
+    }
+
+    /// The drain is over.
+    pub(crate) fn end(&self) {
+        let ended = self.phase.compare_exchange(DRAINING, IDLE, Ordering::AcqRel, Ordering::Acquire);
+        if ended.is_err() {
+            self.ring();
+        }
     }
 
     /// The drain has stopped early: as if there was a signal, of which the transport knows.
     pub(crate) fn stop(&self) {
-        self.is_signalled.store(true, Ordering::Release);
+        self.phase.store(SIGNALLED, Ordering::Release);
+    }
+
+    /// The drain has panicked: as if there was a signal.
+    pub(crate) fn fail(&self) {
+        self.stop();
+        self.ring();
     }
 
     /// Whether there was a signal since the last drain began.
     pub(crate) fn is_signalled(&self) -> bool {
-        self.is_signalled.load(Ordering::Acquire)
+        self.phase.load(Ordering::Acquire) == SIGNALLED
     }
 
     /// Leaves word to be woken by the next signal, unless there was one since the last drain began: then it
     /// returns false.
     pub(crate) fn sleep(&self, wake: Wake) -> bool {
         let old = self.ring.lock().sleeper.replace(wake);
-        drop(old); // a waker's `Drop` is user code
+        contain(|| drop(old)); // a waker's `Drop` is user code
         if !self.is_signalled() {
             return true;
         }
         let unused = self.ring.lock().sleeper.take();
-        drop(unused);
+        contain(|| drop(unused));
         false
     }
 
@@ -145,7 +167,7 @@ impl Outgoing {
         let is_some = callback.is_some();
         let old = std::mem::replace(&mut self.ring.lock().callback, callback);
         let is_new = is_some || old.is_some();
-        drop(old);
+        contain(|| drop(old));
         if is_new && self.is_signalled() {
             self.ring();
         }
@@ -159,6 +181,14 @@ impl Outgoing {
                 contain(|| transport.close(&reason));
                 contain(|| drop(transport)); // the last one, perhaps
             }
+        }
+    }
+
+    /// Wakes whoever sleeps, to look again.
+    pub(crate) fn rouse(&self) {
+        let sleeper = self.ring.lock().sleeper.take();
+        if let Some(sleeper) = sleeper {
+            sleeper.wake();
         }
     }
 

@@ -43,6 +43,9 @@ pub enum ClientPacket<'a> {
 }
 
 /// What a server sends. Comes out of [`Outbox::drain`](crate::Outbox::drain).
+///
+/// A transport that knows nothing of some kind of packet loses what it says. So a new kind is a breaking change, on
+/// purpose: the compiler shows where it is missing.
 #[derive(Clone, Copy, Debug)]
 pub enum ServerPacket<'a> {
     /// The client has a socket in a namespace.

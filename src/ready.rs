@@ -46,12 +46,17 @@ use crate::transport::Transport;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A key may still come when its outbox is gone: look it up, and let be what is not found. If keys are used
-/// again, the next one may be told once too often; a drain of nothing does no harm. The channel is never longer
-/// than there were connections since it was last empty.
+/// - **Put the outbox into your table before you serve its key.** If another thread serves, a key may come before that:
+///   the engine may be closed at that moment. So [push](Self::push) the key once when the outbox is there.
+/// - **A key may come when its outbox is gone**: look it up, and let be what is not found. If keys are used again, the
+///   next one may be told once too often; a drain of nothing does no harm.
+/// - **A thread that [stops](crate::Outbox::try_drain) in the middle of a drain is not told again**: it knows. To
+///   take its
+///   turn behind the others, it puts the key [back](Self::push).
 ///
-/// A thread that [stops](crate::Outbox::try_drain) in the middle of a drain is not told again: it knows. To take its turn
-/// behind the others, it puts the key [back](Self::push).
+/// As long as each key is taken before its outbox is drained, there is one for each connection at most, beside those of
+/// connections that are gone. Cloning the queue counts references.
+#[derive(Clone)]
 pub struct ReadyQueue<K> {
     sender: Sender<K>,
     receiver: Receiver<K>,

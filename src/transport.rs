@@ -14,13 +14,17 @@ use crate::reason::DisconnectReason;
 /// [chapter on transports](crate::guide::transport) shows the drivers that there are.
 ///
 /// All methods are optional. They are called under no lock, from whatever thread brought the matter about, in the
-/// middle of its call: an emit, a disconnect, a tick. So let them unpark a thread, wake a task or put a token
-/// into a channel. They may call anything of the engine. A panic in [`wake`](Self::wake) or [`close`](Self::close)
-/// ends there; one in the other two is a panic of the connect. The engine lets go of the transport when the [`Outbox`](crate::Outbox) is dropped, and then calls nothing of it any more. So do not keep the outbox in
-/// the transport: they would keep each other.
+/// middle of its call: an emit, a disconnect, a tick. So let them unpark a thread, wake a task or put a token into a
+/// channel. They may call anything of the engine. A panic in [`wake`](Self::wake) or [`close`](Self::close) ends there;
+/// one in the other two is a panic of the connect.
 ///
-/// A [`Handshake`] is a transport that is only polled. So is `()`, of whom nothing is known. An [`Arc`] of a transport
-/// is one.
+/// They may be called before [`connect`](crate::Engine::connect) has returned: the engine may be closed, or be closed
+/// at that moment. The engine lets go of the transport when the [`Outbox`](crate::Outbox) is dropped, and then calls
+/// nothing of it any more, but for calls that are under way. So do not keep the outbox in the transport: they would
+/// keep each other.
+///
+/// A [`Handshake`] is a transport that is only polled. So is `()`, of whom nothing is known. A [`Box`] and an [`Arc`]
+/// of a transport are transports.
 ///
 /// ```
 /// use roomcast::{ClientPacket, DisconnectReason, Engine, Handshake, Payload, Transport};
@@ -72,8 +76,10 @@ pub trait Transport: Send + Sync + 'static {
 
     /// There is something to drain: called once between two drains at most, and never too late.
     ///
-    /// It may turn out to be about nothing that is sent. Not called while there is a callback in its place, by
-    /// [`Outbox::on_wake`](crate::Outbox::on_wake).
+    /// What comes while a drain is under way is told when that is over, by the thread that drains; not if it was
+    /// [stopped](crate::Outbox::try_drain), as whoever has stopped it knows. It may turn out to be about nothing that
+    /// is sent. Not called while there is a callback in its place, by [`Outbox::on_wake`](crate::Outbox::on_wake); if
+    /// that changes, the new one is told of what the old one was told already.
     fn wake(&self) {}
 
     /// The connection is closed, by whomever: drain what is left, and close the line. Called once.
@@ -109,20 +115,26 @@ impl Transport for () {
     }
 }
 
-impl<T: Transport + ?Sized> Transport for Arc<T> {
-    fn handshake(&self) -> Handshake {
-        T::handshake(self)
-    }
+macro_rules! pointing {
+    ($($pointer:ident)*) => {$(
+        impl<T: Transport + ?Sized> Transport for $pointer<T> {
+            fn handshake(&self) -> Handshake {
+                T::handshake(self)
+            }
 
-    fn wake(&self) {
-        T::wake(self);
-    }
+            fn wake(&self) {
+                T::wake(self);
+            }
 
-    fn close(&self, reason: &DisconnectReason) {
-        T::close(self, reason);
-    }
+            fn close(&self, reason: &DisconnectReason) {
+                T::close(self, reason);
+            }
 
-    fn is_polled(&self) -> bool {
-        T::is_polled(self)
-    }
+            fn is_polled(&self) -> bool {
+                T::is_polled(self)
+            }
+        }
+    )*};
 }
+
+pointing!(Box Arc);

@@ -15,7 +15,7 @@ use smol_str::SmolStr;
 
 use crate::attempt::{Attempt, Host};
 use crate::clock::TimerId;
-use crate::directory::{Close, Directory};
+use crate::directory::{Close, Directory, Shut};
 use crate::error::{ProtocolError, ReceiveError};
 use crate::handshake::Handshake;
 use crate::hub::Hub;
@@ -130,12 +130,15 @@ impl ConnectionCore {
     }
 
     pub(crate) fn close(&self, reason: DisconnectReason) -> bool {
-        self.shut(reason).map(|tell| tell()).is_some()
+        let Some(Shut { farewell, hooks }) = self.shut(reason) else { return false };
+        farewell();
+        hooks();
+        true
     }
 
     /// The first half of closing it, unless it is closed already: all its sockets are cut off, and the transport
-    /// is told. What it returns calls the hooks.
-    fn shut(&self, reason: DisconnectReason) -> Option<impl FnOnce() + use<>> {
+    /// is woken. Then there is something to be told.
+    fn shut(&self, reason: DisconnectReason) -> Option<Shut> {
         let (sockets, timer, place) = {
             let mut state = self.state.lock();
             if state.closed.is_some() {
@@ -161,12 +164,12 @@ impl ConnectionCore {
         self.unregister(timer, place);
         self.outgoing.push(Note::Closed(reason.clone()));
         self.outgoing.signal();
-        let farewell = self.outgoing.farewell(reason.clone());
-        Some(move || {
-            farewell();
+        let farewell = Box::new(self.outgoing.farewell(reason.clone()));
+        let hooks = Box::new(move || {
             Cut::tell_all(cut);
             attempts.iter().for_each(|attempt| abort(attempt, &reason));
-        })
+        });
+        Some(Shut { farewell, hooks })
     }
 
     /// Makes itself known to the engine, and sets the time by which it is to have joined something.
@@ -262,7 +265,8 @@ impl ConnectionCore {
                 return Ok(None);
             };
             match state.sockets.get(&*path) {
-                Some(Place::Connected(socket)) if !socket.is_connected() => {}
+                // Not merely cut: its end is to be in its inbox before there is a next one.
+                Some(Place::Connected(socket)) if socket.closed().is_some() => {}
                 Some(Place::Left) | None => {}
                 Some(_) => return Err(ProtocolError::AlreadyConnected.into()),
             }
@@ -424,8 +428,8 @@ impl Host for ConnectionCore {
 }
 
 impl Close for ConnectionCore {
-    fn shut(&self, reason: DisconnectReason) -> Option<Box<dyn FnOnce()>> {
-        Some(Box::new(Self::shut(self, reason)?))
+    fn shut(&self, reason: DisconnectReason) -> Option<Shut> {
+        Self::shut(self, reason)
     }
 }
 

@@ -45,7 +45,9 @@ fn bring(outgoing: &Outgoing) {
 
 fn drain(outgoing: &Outgoing) -> usize {
     outgoing.begin();
-    std::iter::from_fn(|| outgoing.pop()).count()
+    let count = std::iter::from_fn(|| outgoing.pop()).count();
+    outgoing.end();
+    count
 }
 
 #[test]
@@ -203,11 +205,9 @@ fn a_drain_that_stops_is_woken_by_nothing_and_misses_nothing() {
         // Whoever stops comes back by itself, and is not to sleep.
         assert!(!outgoing.sleep(Wake::Callback(StdArc::new(|| ()))));
         other.join().unwrap();
-        assert!(bell.rung() <= 2, "one for each drain");
         let after = bell.rung() - before;
         assert_eq!(first + drain(&outgoing), 3);
         after
     });
-    // While the drain is under way a signal wakes, as after any other; it may be late.
-    assert_eq!(outcomes, all([0, 1]));
+    assert_eq!(outcomes, all([0]));
 }

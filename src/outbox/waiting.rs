@@ -78,7 +78,8 @@ impl Outbox {
         poll_fn(|cx| self.poll_wait(cx)).await;
     }
 
-    /// Tells whether there is something to drain, or has the task woken when there is, or all is over.
+    /// Tells whether there is something to drain, or has the task woken when there is, or all is over. One that waits
+    /// takes the place of one that waited before, whatever way.
     pub fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.sleep(|| Wake::Task(cx.waker().clone())) { Poll::Pending } else { Poll::Ready(()) }
     }

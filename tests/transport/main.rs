@@ -9,6 +9,7 @@ mod rude;
 
 mod draining;
 mod encoding;
+mod found;
 mod late;
 mod misbehaving;
 mod parts;
@@ -16,3 +17,4 @@ mod ready;
 mod slow;
 mod telling;
 mod waiting;
+mod wild;
