@@ -313,9 +313,9 @@ function render() {
 
 function draw() {
   const names = [...rooms.keys()];
-  at("own-rooms").replaceChildren(...names.map(roomItem));
+  fill(at("own-rooms"), names.map(roomItem));
   const others = [...counts.keys()].filter((name) => !rooms.has(name)).sort();
-  at("other-rooms").replaceChildren(...others.map(roomItem));
+  fill(at("other-rooms"), others.map(roomItem));
   at("title").textContent = current?.name ?? "";
   at("title").hidden = at("leave").hidden = !current;
   at("send").disabled = at("ask").disabled = !(socket.connected && current?.isJoined);
@@ -326,18 +326,33 @@ function draw() {
   at("typing").textContent = typing.length ? `${typing.join(", ")} ${typing.length > 1 ? "are" : "is"} typing…` : "";
 }
 
+/** Puts elements into a list, unless they are there: a click is lost if its element is put in anew meanwhile. */
+function fill(list, items) {
+  const isSame = items.length === list.children.length && items.every((item, n) => item === list.children[n]);
+  if (!isSame) list.replaceChildren(...items);
+}
+
+/** The elements of rooms, which stay the same while what they show changes. */
+const roomItems = new Map();
+
 function roomItem(name) {
-  const item = document.createElement("li");
-  const button = make("button");
+  if (!roomItems.has(name)) {
+    const item = document.createElement("li");
+    const button = make("button");
+    button.type = "button";
+    button.dataset.room = name;
+    button.addEventListener("click", () => open(name));
+    item.append(button);
+    roomItems.set(name, item);
+  }
+  const item = roomItems.get(name);
   const unread = rooms.get(name)?.unread ?? 0;
-  button.type = "button";
-  button.dataset.room = name;
-  button.setAttribute("aria-current", current?.name === name);
-  button.append(make("bdi", "room", name));
-  if (unread > 0) button.append(make("span", "unread", unread));
-  if (counts.has(name)) button.append(make("span", "count", counts.get(name)));
-  button.addEventListener("click", () => open(name));
-  item.append(button);
+  item.firstChild.setAttribute("aria-current", current?.name === name);
+  item.firstChild.replaceChildren(
+    make("bdi", "room", name),
+    ...(unread > 0 ? [make("span", "unread", unread)] : []),
+    ...(counts.has(name) ? [make("span", "count", counts.get(name))] : []),
+  );
   return item;
 }
 

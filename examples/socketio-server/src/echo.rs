@@ -3,11 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::engineio::{
     Batch, CloseReason, Flow, Inbound, Message, Opening, Outbound, Packet, Refused, Service,
 };
+
+/// What a packet costs beside its bytes: an empty one is not for nothing.
+const OVERHEAD: usize = size_of::<Packet>();
 
 /// Sends every message back.
 #[derive(Debug)]
@@ -63,13 +67,13 @@ impl Inbound for Incoming {
     async fn receive(&mut self, message: Message<'_>) -> Result<(), Refused> {
         let packet = match message {
             Message::Text(text) => Packet::message(text.len(), |buffer| buffer.push_str(text)),
-            Message::Binary(bytes) => Packet::Binary(bytes),
+            Message::Binary(bytes) => Packet::Binary(Bytes::copy_from_slice(&bytes)),
         };
         while self.queue.lock().bytes >= self.max_bytes {
             self.queue.emptied.notified().await;
         }
         let mut waiting = self.queue.lock();
-        waiting.bytes += packet.size();
+        waiting.bytes += packet.size() + OVERHEAD;
         waiting.packets.push_back(packet);
         self.queue.filled.notify_one();
         Ok(())
@@ -83,7 +87,7 @@ impl Outbound for Outgoing {
         let mut waiting = self.queue.lock();
         while !batch.is_full() {
             let Some(packet) = waiting.packets.pop_front() else { break };
-            waiting.bytes -= packet.size();
+            waiting.bytes -= packet.size() + OVERHEAD;
             batch.push(packet);
         }
         self.queue.emptied.notify_one();

@@ -10,14 +10,17 @@ use socketio_server::{Options, start};
 async fn main() -> ExitCode {
     let options = Options::parse();
     let port = options.port;
+    // Before anybody is told that it runs: a signal that comes at once ends it as any other does.
+    let stop = match stop_signals() {
+        Ok(stop) => stop,
+        Err(error) => return fail(&format!("cannot wait for a signal: {error}")),
+    };
     let server = match start(options).await {
         Ok(server) => server,
         Err(error) => return fail(&format!("cannot listen on port {port}: {error}")),
     };
     println!("listening on http://{}", server.address());
-    if let Err(error) = told_to_stop().await {
-        return fail(&format!("cannot wait for a signal: {error}"));
-    }
+    stop.await;
     server.shutdown().await;
     ExitCode::SUCCESS
 }
@@ -28,17 +31,20 @@ fn fail(message: &str) -> ExitCode {
 }
 
 #[cfg(unix)]
-async fn told_to_stop() -> io::Result<()> {
+fn stop_signals() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 #[cfg(not(unix))]
-async fn told_to_stop() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+fn stop_signals() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move { drop(interrupt.recv().await) })
 }

@@ -92,7 +92,8 @@ impl Server {
         }
     }
 
-    /// Ends it: nobody is let in any more, and clients are sent what there is to send, if they read it in time.
+    /// Ends it: nobody is let in any more, and clients are sent what there is to send, if they read it in time. One that
+    /// polls is sent as much as goes into one poll, if it waits in one.
     pub async fn shutdown(self) {
         self.end.cancel();
         self.engine.close();

@@ -19,7 +19,10 @@ const MAX_PACKETS: usize = 64 << 10;
 /// Answers a poll: waits for something to send. Returns a payload, or nothing if the client does what it must not.
 pub(super) async fn poll<S: Service>(session: &Session<S>) -> Option<String> {
     let Ok(mut outbound) = session.outbound.try_lock() else {
-        session.close(CloseReason::protocol("two polls at a time"));
+        // A WebSocket that has taken over since the session was found is no second poll.
+        if session.carrier() != Carrier::WebSocket {
+            session.close(CloseReason::protocol("two polls at a time"));
+        }
         return None;
     };
     let lost = session.close_on_drop();

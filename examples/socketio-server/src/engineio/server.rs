@@ -110,8 +110,15 @@ impl<S: Service> EngineIo<S> {
     ) -> Result<Reply, BadRequest> {
         let upgraded = hyper::upgrade::on(&mut request);
         let opening = Opening::of(&request, address);
-        let reply =
+        // As the reference does: the first one that the client offers. A browser insists on an answer.
+        let offered =
+            request.headers().get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|offered| offered.to_str().ok());
+        let protocol = offered.and_then(|offered| offered.split(',').next()?.trim().parse().ok());
+        let mut reply =
             create_response_with_body(&request.map(drop), Full::default).map_err(|_| BadRequest::Other)?;
+        if let Some(protocol) = protocol {
+            reply.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
         let this = Arc::clone(self);
         self.tasks.spawn(async move {
             let Ok(connection) = upgraded.await else { return };

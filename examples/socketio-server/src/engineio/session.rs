@@ -158,7 +158,9 @@ impl<S: Service> Session<S> {
 
     /// Waits until there is something to do for a transport, and fills its batch.
     pub(super) async fn turn(&self, over: Carrier, outbound: &mut S::Outbound, batch: &mut Batch) -> Turn {
+        const PROBED: Carrier = Carrier::Upgrading { is_probed: true };
         let mut states = self.state.subscribe();
+        let was_probed = self.carrier() == PROBED;
         loop {
             let (carrier, ending) = {
                 let state = states.borrow_and_update();
@@ -182,8 +184,11 @@ impl<S: Service> Session<S> {
             if let Some(reason) = ending {
                 return Turn::Last(reason);
             }
+            let is_to_yield = carrier == PROBED;
+            if is_to_yield && !was_probed {
+                return Turn::Yield; // it waited when the probe came
+            }
             // The client may have switched already, by a packet that is behind this poll.
-            let is_to_yield = carrier == (Carrier::Upgrading { is_probed: true });
             tokio::select! {
                 () = outbound.ready() => {}
                 _ = states.changed() => {}

@@ -25,6 +25,10 @@ pub(super) type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 /// How many bytes are written at a time, about: what a client that does not read costs.
 const BATCH_BYTES: usize = 16 << 10;
 
+/// How many bytes may wait to be written, at least: those of a message, and of answers to pings that the client does
+/// not read.
+const MAX_UNSENT: usize = 16 << 20;
+
 /// What each connection has for reading.
 const READ_BUFFER: usize = 4 << 10;
 
@@ -36,6 +40,7 @@ pub(super) async fn accept(connection: Upgraded, max_payload: usize) -> WebSocke
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(BATCH_BYTES)
+        .max_write_buffer_size(MAX_UNSENT.max(max_payload.saturating_mul(2)))
         .max_message_size(Some(max_payload))
         .max_frame_size(Some(max_payload));
     WebSocketStream::from_raw_socket(TokioIo::new(connection), Role::Server, Some(config)).await

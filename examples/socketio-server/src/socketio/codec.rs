@@ -1,6 +1,7 @@
 //! What clients are sent: packets as text and attachments.
 //!
-//! A message is encoded once, by [`Packets`], for all its recipients. Only the id of an acknowledgement takes a copy.
+//! A message is encoded once, by [`Packets`], for all its recipients: as it is for the main namespace, and from that once
+//! more as it is for its own. Only the id of an acknowledgement takes a copy for each.
 
 use std::sync::{Arc, OnceLock};
 

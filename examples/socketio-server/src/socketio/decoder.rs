@@ -52,7 +52,8 @@ impl Decoder {
                 if partial.bytes > self.max_bytes {
                     return Err(Refused("a packet with its attachments is too large".into()));
                 }
-                partial.attachments.push(attachment);
+                // Copied: a slice would keep all of the buffer that it was read into, however long it waits in a log.
+                partial.attachments.push(Bytes::copy_from_slice(&attachment));
                 partial.lacks -= 1;
                 if partial.lacks > 0 {
                     return Ok(());

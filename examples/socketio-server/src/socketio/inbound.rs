@@ -10,7 +10,8 @@ use super::decoder::Decoder;
 use super::wake::Wake;
 use crate::engineio::{self, CloseReason, Message, Refused};
 
-/// How many messages a client may send ahead of reading. Less than a room keeps for it: answers are not to be lost.
+/// How many messages a client may send ahead of reading, before it is waited for. Less than a room keeps for it, so that
+/// nothing is lost to one that reads at all. One that goes on sending and does not read finds a gap, answers included.
 const LEAD: usize = 1024;
 
 /// How long a client is waited for that does not read, before it may send as many more.

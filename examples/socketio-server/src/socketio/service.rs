@@ -39,13 +39,13 @@ impl Service for SocketIo {
 
 fn handshake(opening: &Opening) -> Handshake {
     let mut handshake = Handshake::new().with("address", opening.address.ip().to_string());
-    for (name, value) in &opening.query {
-        handshake = handshake.with(name.as_str(), value.as_str());
-    }
     for (name, value) in &opening.headers {
         if let Ok(value) = value.to_str() {
             handshake = handshake.with(name.as_str(), value);
         }
+    }
+    for (name, value) in &opening.query {
+        handshake = handshake.with(name.as_str(), value.as_str());
     }
     handshake
 }

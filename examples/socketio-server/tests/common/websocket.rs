@@ -115,21 +115,24 @@ impl WebSocket {
     }
 
     fn read_frame(&mut self) -> io::Result<Incoming> {
-        let mut head = [0; 2];
-        self.stream.read_exact(&mut head)?;
-        let length = match head[1] {
-            126 => u64::from(u16::from_be_bytes(self.read_array()?)),
-            127 => u64::from_be_bytes(self.read_array()?),
-            length => u64::from(length),
-        };
-        let mut payload = vec![0; usize::try_from(length).unwrap()];
-        self.stream.read_exact(&mut payload)?;
-        Ok(match head[0] {
-            0x81 => Incoming::Text(String::from_utf8(payload).expect("the server sends UTF-8")),
-            0x82 => Incoming::Binary(payload),
-            0x88 => Incoming::Closed,
-            other => panic!("the server sent a frame that starts with {other:#x}"),
-        })
+        loop {
+            let mut head = [0; 2];
+            self.stream.read_exact(&mut head)?;
+            let length = match head[1] {
+                126 => u64::from(u16::from_be_bytes(self.read_array()?)),
+                127 => u64::from_be_bytes(self.read_array()?),
+                length => u64::from(length),
+            };
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            self.stream.read_exact(&mut payload)?;
+            return Ok(match head[0] {
+                0x81 => Incoming::Text(String::from_utf8(payload).expect("the server sends UTF-8")),
+                0x82 => Incoming::Binary(payload),
+                0x88 => Incoming::Closed,
+                0x8a => continue, // the answer to a ping
+                other => panic!("the server sent a frame that starts with {other:#x}"),
+            });
+        }
     }
 
     fn read_array<const N: usize>(&mut self) -> io::Result<[u8; N]> {

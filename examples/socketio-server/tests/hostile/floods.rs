@@ -97,11 +97,11 @@ fn missed(packet: &str) -> Option<usize> {
 
 /// Sends what it can, and reads nothing until it is stuck or cut off: what that costs the server is bounded. It
 /// answers no ping, so it is ended.
-fn assert_bounded(server: &Server, mut socket: WebSocket, packet: &Frame) {
+fn assert_bounded(server: &Server, mut socket: WebSocket, packet: &Frame, count: usize) {
     let before = server.resident_bytes();
     let mut writer = socket.writer();
     writer.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    drop(writer.write_all(&packet.encode().repeat(EVENTS)));
+    drop(writer.write_all(&packet.encode().repeat(count)));
     let used = server.resident_bytes().saturating_sub(before);
     assert!(used < ONE_CLIENT, "{used} bytes for one client");
     socket.assert_ends();
@@ -111,7 +111,7 @@ fn assert_bounded(server: &Server, mut socket: WebSocket, packet: &Frame) {
 fn a_hundred_thousand_events_from_one_who_does_not_read() {
     attack(&IMPATIENT, |server| {
         let socket = WebSocket::connected(server.address(), FLOODED);
-        assert_bounded(server, socket, &Frame::text(r#"42["message",1]"#));
+        assert_bounded(server, socket, &Frame::text(r#"42["message",1]"#), EVENTS);
     });
 }
 
@@ -119,16 +119,49 @@ fn a_hundred_thousand_events_from_one_who_does_not_read() {
 fn a_hundred_thousand_big_events_from_one_who_does_not_read() {
     attack(&IMPATIENT, |server| {
         let socket = WebSocket::connected(server.address(), FLOODED);
-        assert_bounded(server, socket, &Frame::text(format!(r#"42["message","{}"]"#, "x".repeat(1_000))));
+        let packet = Frame::text(format!(r#"42["message","{}"]"#, "x".repeat(1_000)));
+        assert_bounded(server, socket, &packet, EVENTS);
     });
 }
 
 #[test]
 fn a_hundred_thousand_echoes_to_one_who_does_not_read() {
     attack_in(Mode::EngineOnly, &IMPATIENT, |server| {
-        for packet in [Frame::text("4hello"), Frame::binary([1; 1_000])] {
-            assert_bounded(server, WebSocket::session(server.address(), "/engine.io/", FLOODED), &packet);
+        // Empty ones take room, too.
+        for (packet, count) in [
+            (Frame::text("4hello"), EVENTS),
+            (Frame::binary([1; 1_000]), EVENTS),
+            (Frame::binary([]), 40 * EVENTS),
+        ] {
+            let socket = WebSocket::session(server.address(), "/engine.io/", FLOODED);
+            assert_bounded(server, socket, &packet, count);
         }
+    });
+}
+
+/// Each is to be answered, whether that is read or not.
+#[test]
+fn a_million_pings_of_websocket_from_one_who_does_not_read() {
+    attack(&IMPATIENT, |server| {
+        let socket = WebSocket::connected(server.address(), FLOODED);
+        assert_bounded(server, socket, &Frame::new(9, [0; 125]), 10 * EVENTS);
+    });
+}
+
+/// What is kept of an attachment is what it has, and not what came before it in the same read.
+#[test]
+fn small_attachments_behind_large_packets() {
+    attack(&UNHURRIED, |server| {
+        let before = server.resident_bytes();
+        let mut socket = WebSocket::connected(server.address(), FLOODED);
+        let unasked = format!(r#"431["{}"]"#, "x".repeat(900_000));
+        let event = r#"451-["message",{"_placeholder":true,"num":0},1]"#;
+        let round = [Frame::text(unasked), Frame::text(event), Frame::binary([1])];
+        let bytes: Vec<_> = round.iter().flat_map(Frame::encode).collect();
+        assert!((0..150).all(|_| socket.send_bytes(&bytes)), "cut off");
+        socket.send(&Frame::text(DONE));
+        let used = server.resident_bytes().saturating_sub(before);
+        assert!(used < ONE_CLIENT, "{used} bytes for one client");
     });
 }
 

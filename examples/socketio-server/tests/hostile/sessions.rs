@@ -138,7 +138,7 @@ fn a_poll_that_is_cancelled() {
     attack(&PATIENT, |server| {
         let session = Polling::connected(server.address());
         drop(session.begin_get(PATIENCE));
-        // It may be noticed as late as at the next poll, which is then one too many, or fails for that reason.
+        // It is noticed when the connection is, which may take a moment.
         let start = Instant::now();
         while !session.is_gone() {
             assert!(start.elapsed() < PATIENCE, "a session whose poll was cancelled goes on");
