@@ -6,9 +6,9 @@
 // - what travels: name, journal, order, error, data, payload, encode, decode, convert, segment, event, entry,
 //   pattern, rejection, packet
 // - the engine: log, mailbox, ledger, config; topic, with all that happens under a room's lock; delivery,
-//   index, joined; ack, reader, state
+//   codec, index, joined; ack, reader, state
 // - its handles: room, target, broadcast, socket, inbox, namespace, acked, selection
-// - the server model: handshake, decision, incoming, handlers, registry, session, hub; directory, engine;
+// - the server model: handshake, transport, ready, decision, incoming, handlers, registry, session, hub; directory, engine;
 //   parent; attempt, outgoing, connection, outbox
 // - on the other side: client
 mod ack;
