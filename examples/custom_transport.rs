@@ -1,8 +1,7 @@
 //! How to write a transport of your own: length-prefixed frames over pairs of Unix sockets, a client at the other end of
-//! each. Run it with `cargo run --example custom_transport`.
-//!
-//! A frame is its length (4 bytes, big-endian), a line of words, and what the packet carries. Three of the four parts of a
-//! transport know that: reading, writing, and a codec for what many clients get. The fourth is what the engine calls.
+//! each. Run it with `cargo run --example custom_transport`. A frame is its length (4 bytes, big-endian), a line of words,
+//! and what the packet carries. Three of the four parts of a transport know that: reading, writing, and a codec for what
+//! many clients get. The fourth is what the engine calls.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -33,6 +32,7 @@ impl Transport for Line {
 fn serve(engine: &Engine, stream: UnixStream) -> io::Result<()> {
     let (connection, outbox) = engine.connect(Line(stream.try_clone()?));
     let output = stream.try_clone()?;
+    output.set_write_timeout(Some(std::time::Duration::from_secs(10)))?; // then it is lost, and its writer ends
     let writer = thread::spawn(move || write(outbox, output));
     let read = read(&connection, stream);
     connection.close(DisconnectReason::Transport); // does nothing if it is closed already
