@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::bounded;
 
 use crate::ack::answers::Answers;
-use crate::ack::table::{AckTable, Listener, Pending, Timer};
+use crate::ack::table::{AckTable, Listener, Pending, Timer, TooManyAcks};
 use crate::clock::Clock;
 use crate::error::AckError;
 use crate::payload::Payload;
@@ -112,7 +112,7 @@ impl Acks {
     /// Registers a message that is about to be published to several sockets. Then publish it under the
     /// [`id`](Self::id), and say to [whom](Self::sent_to), before anybody else gets the handle. If it
     /// cannot be published, drop it.
-    pub(crate) fn open(table: &Arc<AckTable>, clock: &Arc<Clock>) -> Self {
+    pub(crate) fn open(table: &Arc<AckTable>, clock: &Arc<Clock>) -> Result<Self, TooManyAcks> {
         Self::new(table, clock, None)
     }
 
@@ -221,14 +221,10 @@ impl Acks {
         self.pending.counts().1
     }
 
-    fn new(table: &Arc<AckTable>, clock: &Arc<Clock>, to: Option<SocketId>) -> Self {
-        Self {
-            table: Arc::clone(table),
-            pending: table.open(to),
-            clock: Arc::clone(clock),
-            timeout: None,
-            is_detached: false,
-        }
+    fn new(table: &Arc<AckTable>, clock: &Arc<Clock>, to: Option<SocketId>) -> Result<Self, TooManyAcks> {
+        let pending = table.open(to)?;
+        let (table, clock) = (Arc::clone(table), Arc::clone(clock));
+        Ok(Self { table, pending, clock, timeout: None, is_detached: false })
     }
 
     fn take(&self) -> Answers {
@@ -240,8 +236,8 @@ impl Ack {
     /// Registers a message that is about to be published to one socket. Then publish it under the
     /// [`id`](Self::id), and say that it is [sent](Self::sent), before anybody else gets the handle. If it
     /// cannot be published, drop it.
-    pub(crate) fn open(table: &Arc<AckTable>, clock: &Arc<Clock>, to: SocketId) -> Self {
-        Self(Acks::new(table, clock, Some(to)))
+    pub(crate) fn open(table: &Arc<AckTable>, clock: &Arc<Clock>, to: SocketId) -> Result<Self, TooManyAcks> {
+        Acks::new(table, clock, Some(to)).map(Self)
     }
 
     /// Returns what the answer has to name.

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
+use crate::ack::table::TooManyAcks;
 use crate::ack::{Ack, Acks};
 use crate::broadcast::{Broadcast, Emitter, Found, audience, disconnect_all, find, find_excepted};
 use crate::convert::IntoPayload;
@@ -50,7 +51,7 @@ impl Broadcast<'_> {
     ///
     /// # Errors
     ///
-    /// As [`emit`](Self::emit).
+    /// As [`emit`](Self::emit); and if too many [wait already](crate::EngineBuilder::max_pending_acks).
     pub fn emit_with_ack<E: IntoEvent>(
         &self,
         event: E,
@@ -62,7 +63,7 @@ impl Broadcast<'_> {
         let payload = payload.into_payload()?;
         let (to, (left_out, except_sockets)) =
             (find(namespace, &self.target)?, find_excepted(namespace, &self.target)?);
-        let acks = Acks::open(&namespace.acks, &namespace.engine.clock);
+        let acks = Acks::open(&namespace.acks, &namespace.engine.clock)?;
         let except_sender = matches!(self.from, Emitter::Others(_));
         let who = Who { to, left_out, except_sockets, sender: self.from.sender(), except_sender };
         acks.sent_to(who.publish(namespace, event, payload, acks.id()));
@@ -75,7 +76,7 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// As [`emit`](Self::emit).
+    /// As there.
     pub fn emit_with_ack<E: IntoEvent>(
         &self,
         event: E,
@@ -90,7 +91,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// As [`emit`](Self::emit).
+    /// As there.
     pub fn emit_with_ack<E: IntoEvent>(
         &self,
         event: E,
@@ -105,7 +106,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// As [`emit`](Self::emit).
+    /// As [`emit`](Self::emit); and if it has [too many](crate::EngineBuilder::max_pending_acks) to answer.
     pub fn emit_with_ack<E: IntoEvent>(
         &self,
         event: E,
@@ -117,7 +118,7 @@ impl Socket {
         let event = event.resolve(&namespace.engine.events)?;
         let payload = payload.into_payload()?;
         let topic = core.direct().map_err(EmitError::Closed)?;
-        let ack = Ack::open(&namespace.acks, &namespace.engine.clock, self.id());
+        let ack = Ack::open(&namespace.acks, &namespace.engine.clock, self.id())?;
         if !publish_direct(namespace, topic, event, payload, Frame::Question(ack.id())) {
             core.check_open()?; // closed meanwhile
         }
@@ -142,6 +143,12 @@ impl Socket {
             core.check_open()?; // closed meanwhile
         }
         Ok(())
+    }
+}
+
+impl From<TooManyAcks> for EmitError {
+    fn from(TooManyAcks { limit }: TooManyAcks) -> Self {
+        Self::TooManyAcks { limit }
     }
 }
 

@@ -157,6 +157,11 @@ pub(crate) struct Config {
     pub(crate) inbound_queue: usize,
     pub(crate) max_namespaces: usize,
     pub(crate) volatile_backlog: u32,
+    pub(crate) max_sockets: usize,
+    pub(crate) max_rooms: usize,
+    pub(crate) max_rooms_per_socket: usize,
+    pub(crate) max_pending_acks: usize,
+    pub(crate) max_payload_bytes: usize,
 }
 
 impl Default for Config {
@@ -172,6 +177,11 @@ impl Default for Config {
             inbound_queue: 1024,
             max_namespaces: 64,
             volatile_backlog: 64,
+            max_sockets: 1 << 20,
+            max_rooms: 1 << 20,
+            max_rooms_per_socket: 1 << 14,
+            max_pending_acks: 4096,
+            max_payload_bytes: 1 << 20,
         }
     }
 }
@@ -192,6 +202,9 @@ impl Config {
         }
         if self.max_namespaces == 0 {
             return Err(bad("max_namespaces", "must be at least 1"));
+        }
+        if self.max_sockets == 0 {
+            return Err(bad("max_sockets", "must be at least 1"));
         }
         if self.inbound_queue == 0 {
             return Err(bad("inbound_queue", "must be at least 1"));

@@ -25,7 +25,7 @@ use crate::namespace::Namespace;
 use crate::pattern::{Params, Pattern};
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
-use crate::state::{Cut, EngineCore, NamespaceCore, SocketCore};
+use crate::state::{Cut, EngineCore, NamespaceCore, NamespaceFull, SocketCore};
 use crate::sync::{Arc as Shared, Mutex};
 
 pub(crate) struct Directory {
@@ -54,6 +54,14 @@ pub(crate) struct Shut {
     pub(crate) farewell: Box<dyn FnOnce()>,
     /// Calls the hooks.
     pub(crate) hooks: Box<dyn FnOnce()>,
+}
+
+/// Why nobody enters.
+#[derive(Debug)]
+pub(crate) enum NoEntry {
+    /// There is no namespace of this path.
+    Invalid,
+    Full,
 }
 
 struct Table {
@@ -120,34 +128,35 @@ impl Directory {
         Ok(namespace)
     }
 
-    /// A connecting socket in the namespace of this path, which a parent may make; or `None` if there is no
-    /// such namespace.
-    pub(crate) fn enter(self: &Arc<Self>, path: &str, auth: &Payload) -> Option<Shared<SocketCore>> {
+    /// A connecting socket in the namespace of this path, which a parent may make.
+    pub(crate) fn enter(self: &Arc<Self>, path: &str, auth: &Payload) -> Result<Shared<SocketCore>, NoEntry> {
         let parents = {
             let table = self.table.lock();
             if let Some(entry) = table.by_path.get(path) {
-                return Some(NamespaceCore::begin(&entry.core));
+                return Ok(NamespaceCore::begin(&entry.core)?);
             }
             table.parents.clone()
         };
         // Functions are called under no lock.
-        let (parent, params) = parents.into_iter().find_map(|parent| {
+        let found = parents.into_iter().find_map(|parent| {
             let params = parent.matcher.matches(&self.core, path, auth)?;
             Some((parent, params))
-        })?;
+        });
+        let (parent, params) = found.ok_or(NoEntry::Invalid)?;
         let (socket, is_new) = {
             let mut table = self.table.lock();
             if table.is_closed {
-                return None;
+                return Err(NoEntry::Invalid);
             }
             let (namespace, is_new) = match table.by_path.get(path) {
                 Some(entry) => (Shared::clone(&entry.core), false),
                 None => (self.insert(&mut table, path, Some((parent, params)), false), true),
             };
-            (NamespaceCore::begin(&namespace), is_new)
+            // A new one has a place: there may be one socket at least.
+            (NamespaceCore::begin(&namespace)?, is_new)
         };
         self.announce(&socket.namespace, is_new);
-        Some(socket)
+        Ok(socket)
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<Shared<NamespaceCore>> {
@@ -354,6 +363,22 @@ fn sorted<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Shared<NamespaceC
     let mut all: Vec<_> = entries.map(|entry| Shared::clone(&entry.core)).collect();
     all.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     all
+}
+
+impl NoEntry {
+    /// What the client is told.
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::Invalid => "Invalid namespace".into(),
+            Self::Full => DisconnectReason::NamespaceFull.to_string(),
+        }
+    }
+}
+
+impl From<NamespaceFull> for NoEntry {
+    fn from(NamespaceFull: NamespaceFull) -> Self {
+        Self::Full
+    }
 }
 
 impl fmt::Debug for Directory {

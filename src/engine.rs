@@ -280,6 +280,59 @@ impl EngineBuilder {
         self.set(|config| config.max_namespaces = namespaces)
     }
 
+    /// Sets how many sockets a namespace can have, those included that have yet to be let in. Default
+    /// 1,048,576; `usize::MAX` is no limit.
+    ///
+    /// Further clients are refused with a connect error, and what [`Namespace::connect`] returns is closed, with
+    /// [`DisconnectReason::NamespaceFull`](crate::DisconnectReason::NamespaceFull). Exact, between threads too.
+    ///
+    /// # Errors
+    ///
+    /// For 0.
+    pub fn max_sockets(self, sockets: usize) -> Result<Self, ConfigError> {
+        self.set(|config| config.max_sockets = sockets)
+    }
+
+    /// Sets how many rooms a namespace can have, those included that only [handles](crate::Room) keep. Default
+    /// 1,048,576; `usize::MAX` is no limit.
+    ///
+    /// Nobody can [make](crate::RoomNameError::TooManyRooms) further ones; those that are there can be joined. A
+    /// call that would make several makes none, and one that also leaves rooms does so afterwards. Exact, between
+    /// threads too.
+    pub fn max_rooms(mut self, rooms: usize) -> Self {
+        self.config.max_rooms = rooms;
+        self
+    }
+
+    /// Sets in how many rooms a socket can be. Default 16,384; `usize::MAX` is no limit.
+    ///
+    /// To join more is [refused](crate::MembershipError::TooManyRooms).
+    pub fn max_rooms_per_socket(mut self, rooms: usize) -> Self {
+        self.config.max_rooms_per_socket = rooms;
+        self
+    }
+
+    /// Sets how many messages to one socket can wait for its answer, and how many broadcasts of one namespace for
+    /// their answers. Default 4096; `usize::MAX` is no limit. For a [`ClientSocket`](crate::ClientSocket) it is how
+    /// many of its events can wait for the server.
+    ///
+    /// To emit more that are to be answered is [refused](crate::EmitError::TooManyAcks). Give them a
+    /// [timeout](crate::Acks::timeout): otherwise one member that never answers keeps every broadcast waiting.
+    pub fn max_pending_acks(mut self, acks: usize) -> Self {
+        self.config.max_pending_acks = acks;
+        self
+    }
+
+    /// Sets how [long](crate::Payload::len) a payload can be that a client sends, with an event, an answer or to
+    /// connect. Default 1 MiB; `usize::MAX` is no limit.
+    ///
+    /// A connection that brings a longer one is [closed](crate::ProtocolError::PayloadTooLong). What the server
+    /// emits has no such limit: it counts against the [backlog](Self::backlog).
+    pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_payload_bytes = bytes;
+        self
+    }
+
     /// Sets behind how many unread messages a [volatile](crate::Broadcast::volatile) one is dropped. Default
     /// 64; with 0 only sockets that have read everything get it, as in Socket.IO.
     pub fn volatile_backlog(mut self, messages: u32) -> Self {

@@ -70,6 +70,12 @@ pub enum MembershipError {
     Closed(DisconnectReason),
     /// One of the rooms cannot be one.
     Room(RoomNameError),
+    /// The socket would be in more rooms than
+    /// [`EngineBuilder::max_rooms_per_socket`](crate::EngineBuilder::max_rooms_per_socket) allows.
+    TooManyRooms {
+        /// How many that are.
+        limit: usize,
+    },
     /// The socket may not join this room.
     Refused {
         /// The room.
@@ -128,6 +134,12 @@ pub enum EmitError {
     NamespaceClosed,
     /// The value could not be made a payload.
     Encode(EncodeError),
+    /// As many messages as [`EngineBuilder::max_pending_acks`](crate::EngineBuilder::max_pending_acks) allows
+    /// wait for their answers.
+    TooManyAcks {
+        /// How many that are.
+        limit: usize,
+    },
 }
 
 /// Why a value could not be made a [`Payload`](crate::Payload).
@@ -190,6 +202,20 @@ pub enum SendError {
         /// How many that are.
         limit: usize,
     },
+    /// The payload is longer than [`EngineBuilder::max_payload_bytes`](crate::EngineBuilder::max_payload_bytes)
+    /// allows.
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// As many events as [`EngineBuilder::max_pending_acks`](crate::EngineBuilder::max_pending_acks) allows wait
+    /// for their answers.
+    TooManyAcks {
+        /// How many that are.
+        limit: usize,
+    },
     /// The server's side of the connection did not take it in.
     Receive(ReceiveError),
 }
@@ -206,6 +232,14 @@ pub enum ProtocolError {
     Event(EventError),
     /// It named a namespace in more than 256 bytes.
     PathTooLong,
+    /// It sent a payload longer than
+    /// [`EngineBuilder::max_payload_bytes`](crate::EngineBuilder::max_payload_bytes) allows.
+    PayloadTooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
 }
 
 /// Why there is no answer of a recipient.
@@ -287,6 +321,7 @@ impl fmt::Display for MembershipError {
         match self {
             Self::Closed(reason) => write!(f, "the socket is closed: {reason}"),
             Self::Room(error) => error.fmt(f),
+            Self::TooManyRooms { limit } => write!(f, "the socket cannot be in more than {limit} rooms"),
             Self::Refused { room, refusal } => write!(f, "the room {room} refused the socket: {refusal}"),
         }
     }
@@ -324,6 +359,7 @@ impl fmt::Display for EmitError {
             Self::Connecting => f.write_str("the socket is not connected yet"),
             Self::NamespaceClosed => f.write_str("the namespace is removed"),
             Self::Encode(error) => error.fmt(f),
+            Self::TooManyAcks { limit } => write!(f, "{limit} messages wait for answers, and no more can"),
         }
     }
 }
@@ -379,6 +415,10 @@ impl fmt::Display for SendError {
             Self::Full { limit } => {
                 write!(f, "{limit} events wait for the socket to be connected, and no more can")
             }
+            Self::TooLong { bytes, limit } => {
+                write!(f, "the payload has {bytes} bytes, more than the limit of {limit}")
+            }
+            Self::TooManyAcks { limit } => write!(f, "{limit} events wait for answers, and no more can"),
             Self::Receive(error) => error.fmt(f),
         }
     }
@@ -390,6 +430,9 @@ impl fmt::Display for ProtocolError {
             Self::AlreadyConnected => f.write_str("the client has a socket in that namespace already"),
             Self::NotConnected => f.write_str("the client has no socket in that namespace"),
             Self::PathTooLong => f.write_str("the path of the namespace has more than 256 bytes"),
+            Self::PayloadTooLong { bytes, limit } => {
+                write!(f, "the payload has {bytes} bytes, more than the limit of {limit}")
+            }
             Self::Event(error) => error.fmt(f),
         }
     }

@@ -5,9 +5,10 @@ use std::hash::BuildHasher;
 
 use crossbeam_utils::CachePadded;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
-use crate::name::RoomName;
-use crate::sync::{Arc, Ordering, RwLock};
+use crate::name::{RoomName, RoomNameError};
+use crate::sync::{Arc, AtomicUsize, Ordering, RwLock};
 use crate::topic::Topic;
 
 type Shard = CachePadded<RwLock<HashTable<Arc<Topic>>>>;
@@ -21,16 +22,26 @@ type Shard = CachePadded<RwLock<HashTable<Arc<Topic>>>>;
 pub(crate) struct RoomIndex {
     shards: Box<[Shard]>,
     hasher: RandomState,
+    /// How many rooms there are: at most `limit`, at any moment.
+    len: CachePadded<AtomicUsize>,
+    limit: usize,
 }
 
 impl RoomIndex {
-    /// Creates an index of `shards` shards, a power of two.
-    pub(crate) fn new(shards: usize) -> Self {
+    /// Creates an index of `shards` shards, a power of two, for up to `limit` rooms.
+    pub(crate) fn new(shards: usize, limit: usize) -> Self {
         debug_assert!(shards.is_power_of_two());
         Self {
             shards: (0..shards).map(|_| Shard::new(RwLock::new(HashTable::new()))).collect(),
             hasher: RandomState::new(),
+            len: CachePadded::new(AtomicUsize::new(0)),
+            limit,
         }
+    }
+
+    /// How many rooms there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
     }
 
     pub(crate) fn get(&self, name: &RoomName) -> Option<Arc<Topic>> {
@@ -45,11 +56,19 @@ impl RoomIndex {
         name: &RoomName,
         make: impl FnOnce() -> Topic,
         pin: impl FnOnce(&Arc<Topic>) -> R,
-    ) -> R {
+    ) -> Result<R, RoomNameError> {
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).write();
-        let entry = shard.entry(hash, is_named(name), |room| self.hash(room));
-        pin(entry.or_insert_with(|| Arc::new(make())).get())
+        let room = match shard.entry(hash, is_named(name), |room| self.hash(room)) {
+            Entry::Occupied(entry) => entry,
+            Entry::Vacant(entry) => {
+                let one_more = |len| (len < self.limit).then(|| len + 1);
+                let counted = self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+                counted.map_err(|_| RoomNameError::TooManyRooms { limit: self.limit })?;
+                entry.insert(Arc::new(make()))
+            }
+        };
+        Ok(pin(room.get()))
     }
 
     /// Removes a room that has neither members nor handles, and returns it to be dropped under no lock.
@@ -62,6 +81,7 @@ impl RoomIndex {
             return None;
         }
         let removed = entry.remove().0;
+        self.len.fetch_sub(1, Ordering::Relaxed);
         if shard.capacity() > 4 * shard.len().max(16) {
             shard.shrink_to_fit(|room| self.hash(room));
         }

@@ -131,6 +131,12 @@ pub enum RoomNameError {
     },
     /// It is a [`Room`](crate::Room) of another namespace.
     Foreign,
+    /// There is no room of this name, and the namespace has as many rooms as
+    /// [`EngineBuilder::max_rooms`](crate::EngineBuilder::max_rooms) allows.
+    TooManyRooms {
+        /// How many that are.
+        limit: usize,
+    },
 }
 
 impl fmt::Display for RoomNameError {
@@ -141,6 +147,7 @@ impl fmt::Display for RoomNameError {
                 write!(f, "the room name has {bytes} bytes, more than the limit of {limit}")
             }
             Self::Foreign => f.write_str("the room handle is of another namespace"),
+            Self::TooManyRooms { limit } => write!(f, "the namespace cannot have more than {limit} rooms"),
         }
     }
 }

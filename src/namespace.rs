@@ -81,7 +81,8 @@ impl Namespace {
     /// # Errors
     ///
     /// For empty text, and text longer than
-    /// [`EngineBuilder::max_name_bytes`](crate::EngineBuilder::max_name_bytes).
+    /// [`EngineBuilder::max_name_bytes`](crate::EngineBuilder::max_name_bytes); and if it would be one of
+    /// [too many](crate::EngineBuilder::max_rooms).
     pub fn room(&self, name: impl Into<RoomName>) -> Result<Room, RoomNameError> {
         Room::new(&self.core, &name.into())
     }

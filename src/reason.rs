@@ -27,6 +27,9 @@ pub enum DisconnectReason {
     Rejected,
     /// Its inbox was dropped.
     InboxDropped,
+    /// Its namespace had [as many sockets](crate::EngineBuilder::max_sockets) as it may have. Hooks never see this:
+    /// it was not connected.
+    NamespaceFull,
     /// Its namespace was removed.
     NamespaceRemoved,
     /// The engine was closed.
@@ -46,6 +49,7 @@ impl fmt::Display for DisconnectReason {
             Self::Protocol => "protocol error",
             Self::Rejected => "rejected by a middleware",
             Self::InboxDropped => "inbox dropped",
+            Self::NamespaceFull => "namespace full",
             Self::NamespaceRemoved => "namespace removed",
             Self::Shutdown => "engine closed",
             Self::Other(words) => words,

@@ -38,7 +38,7 @@ impl Room {
         let topic = namespace.pin_room(name, |topic| {
             add_handle(topic);
             Arc::clone(topic)
-        });
+        })?;
         Ok(Self { topic, namespace: Arc::clone(namespace) })
     }
 

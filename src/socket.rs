@@ -56,8 +56,9 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// If the socket is closed, a name is refused, or [admission](crate::Namespace::admission) or a room's
-    /// [capacity](crate::Room::set_capacity) refuses; then it has joined none of them.
+    /// If the socket is closed, a name is refused, [admission](crate::Namespace::admission) or a room's
+    /// [capacity](crate::Room::set_capacity) refuses, or it would be in [too many](crate::EngineBuilder::max_rooms_per_socket)
+    /// rooms or make [too many](crate::EngineBuilder::max_rooms); then it has joined none of them.
     pub fn join(&self, rooms: impl IntoRooms) -> Result<usize, MembershipError> {
         with_rooms(rooms, &self.core.namespace, |rooms| SocketCore::join(&self.core, rooms))
     }

@@ -142,6 +142,8 @@ pub(crate) struct SocketCore {
     post: Arc<Post>,
     /// Among those of its namespace that are or were connecting.
     number: u64,
+    /// Whether it is not counted as an occupant, as there was no place for it.
+    is_surplus: bool,
     /// [`CONNECTING`], [`OPEN`] or [`CLOSED`].
     phase: AtomicU8,
     /// Set when the socket is first sent to directly.
@@ -174,6 +176,19 @@ pub(crate) enum RoomRef<'a> {
     Name(&'a RoomName),
     Topic(&'a Arc<Topic>),
 }
+
+impl<'a> RoomRef<'a> {
+    pub(crate) fn name(self) -> &'a RoomName {
+        match self {
+            Self::Name(name) => name,
+            Self::Topic(topic) => topic.name().expect("handles are of named rooms"),
+        }
+    }
+}
+
+/// A namespace has as many sockets as it may have.
+#[derive(Debug)]
+pub(crate) struct NamespaceFull;
 
 /// Why a socket cannot emit.
 #[derive(Clone, Debug)]
@@ -217,9 +232,9 @@ impl NamespaceCore {
         Self {
             path: path.into(),
             order: Order::new(),
-            rooms: RoomIndex::new(shards),
+            rooms: RoomIndex::new(shards, engine.config.max_rooms),
             everyone: Arc::new(engine.topic(Kind::Everyone, &backlog)),
-            acks: std::sync::Arc::new(AckTable::new()),
+            acks: std::sync::Arc::new(AckTable::new(engine.config.max_pending_acks)),
             hooks: OnceLock::new(),
             has_capacities: AtomicBool::new(false),
             occupants: AtomicUsize::new(0),
@@ -244,18 +259,30 @@ impl NamespaceCore {
         self.is_closed.load(Ordering::Acquire)
     }
 
-    /// Connects a socket. In a closed namespace it is closed at once.
+    /// Connects a socket. In a namespace that is closed or full it is closed at once.
     pub(crate) fn connect(this: &Arc<Self>) -> Arc<SocketCore> {
-        let socket = Self::begin(this);
+        let Ok(socket) = Self::begin(this) else {
+            let surplus = Self::make_socket(this, true);
+            let reason = this.closed().unwrap_or(DisconnectReason::NamespaceFull);
+            SocketCore::disconnect(&surplus, reason);
+            return surplus;
+        };
         SocketCore::open(&socket);
         SocketCore::opened(&socket);
         socket
     }
 
-    /// Makes a socket that is connecting.
-    pub(crate) fn begin(this: &Arc<Self>) -> Arc<SocketCore> {
+    /// Makes a socket that is connecting, unless there are too many.
+    pub(crate) fn begin(this: &Arc<Self>) -> Result<Arc<SocketCore>, NamespaceFull> {
+        let limit = this.engine.config.max_sockets;
+        let one_more = |occupants| (occupants < limit).then(|| occupants + 1);
+        let occupied = this.occupants.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        occupied.map_err(|_| NamespaceFull)?;
+        Ok(Self::make_socket(this, false))
+    }
+
+    fn make_socket(this: &Arc<Self>, is_surplus: bool) -> Arc<SocketCore> {
         let mut begun = None;
-        this.occupants.fetch_add(1, Ordering::Relaxed);
         let number = {
             let mut connecting = this.connecting.lock();
             connecting.next += 1;
@@ -267,6 +294,7 @@ impl NamespaceCore {
                 data: DataMap::default(),
                 post: Arc::new(Post::new(id, this.order.horizon())),
                 number,
+                is_surplus,
                 phase: AtomicU8::new(CONNECTING),
                 direct: OnceLock::new(),
                 state: Mutex::new(State {
@@ -306,7 +334,11 @@ impl NamespaceCore {
     }
 
     /// Calls `pin` with the room of this name, which it makes if there is none.
-    pub(crate) fn pin_room<R>(&self, name: &RoomName, pin: impl FnOnce(&Arc<Topic>) -> R) -> R {
+    pub(crate) fn pin_room<R>(
+        &self,
+        name: &RoomName,
+        pin: impl FnOnce(&Arc<Topic>) -> R,
+    ) -> Result<R, RoomNameError> {
         let make = || self.engine.topic(Kind::Named(name.clone()), &self.backlog());
         self.rooms.get_or_insert(name, make, pin)
     }
@@ -359,7 +391,7 @@ impl NamespaceCore {
         Pile { changes: *membership_backlog, unread: backlog.limits().backlog }
     }
 
-    /// A socket is gone for good.
+    /// A socket is gone for good that was among the occupants.
     pub(crate) fn vacate(this: &Arc<Self>) {
         if this.occupants.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;

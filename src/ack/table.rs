@@ -38,11 +38,19 @@ use crate::sync::Mutex;
 pub(crate) struct AckTable(Mutex<Table>);
 
 struct Table {
+    /// How many may wait for one socket, and how many broadcasts.
+    limit: usize,
     /// The id of the next one.
     next: u64,
-    /// Those to one socket.
-    direct: BTreeMap<(SocketId, u64), Arc<Pending>>,
+    /// Those to one socket. None of the inner maps is empty.
+    direct: BTreeMap<SocketId, BTreeMap<u64, Arc<Pending>>>,
     broadcasts: BTreeMap<u64, Arc<Pending>>,
+}
+
+/// Why a message that is to be answered is not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooManyAcks {
+    pub(crate) limit: usize,
 }
 
 /// One message that is to be answered.
@@ -114,28 +122,37 @@ struct Ending {
 }
 
 impl AckTable {
-    /// Creates a table with nothing in it.
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(Table { next: 0, direct: BTreeMap::new(), broadcasts: BTreeMap::new() }))
+    /// Creates a table with nothing in it, in which this many messages to one socket can be, and this many
+    /// broadcasts.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self(Mutex::new(Table { limit, next: 0, direct: BTreeMap::new(), broadcasts: BTreeMap::new() }))
     }
 
     /// Registers a message that is about to be published, under the next id, from 0 up. `to` is the one
     /// socket that it is for, if it is for one: then nobody else can answer.
     ///
     /// It stays until it is done or [withdrawn](Self::withdraw), and it is not done before its recipients
-    /// are [fixed](Self::fix_recipients).
-    pub(crate) fn open(&self, to: Option<SocketId>) -> Arc<Pending> {
+    /// are [fixed](Self::fix_recipients). If there are too many already, nothing changes.
+    pub(crate) fn open(&self, to: Option<SocketId>) -> Result<Arc<Pending>, TooManyAcks> {
         let state = State { phase: Phase::Open(Round::default()), listener: None, timer: None };
         let state = Mutex::new(state);
         let mut table = self.0.lock();
-        let id = table.next;
+        let Table { limit, next: id, .. } = *table;
+        let others = match &to {
+            Some(socket) => table.direct.get(socket).map_or(0, BTreeMap::len),
+            None => table.broadcasts.len(),
+        };
+        if others >= limit {
+            return Err(TooManyAcks { limit });
+        }
         table.next += 1;
         let pending = Arc::new(Pending { id, to, state });
-        match to {
-            Some(socket) => _ = table.direct.insert((socket, id), Arc::clone(&pending)),
-            None => _ = table.broadcasts.insert(id, Arc::clone(&pending)),
-        }
-        pending
+        let among = match to {
+            Some(socket) => table.direct.entry(socket).or_default(),
+            None => &mut table.broadcasts,
+        };
+        among.insert(id, Arc::clone(&pending));
+        Ok(pending)
     }
 
     /// Says who was sent the message, once, in the order in which they are to be listed. What others
@@ -196,7 +213,7 @@ impl AckTable {
     /// Returns how many messages are not done.
     pub(crate) fn len(&self) -> usize {
         let table = self.0.lock();
-        table.direct.len() + table.broadcasts.len()
+        table.direct.values().map(BTreeMap::len).sum::<usize>() + table.broadcasts.len()
     }
 
     /// Changes what is known of a message, unless it is done, and does what is due if it then is.
@@ -214,24 +231,36 @@ impl AckTable {
 
     fn find(&self, id: u64, from: SocketId) -> Option<Arc<Pending>> {
         let table = self.0.lock();
-        table.direct.get(&(from, id)).or_else(|| table.broadcasts.get(&id)).map(Arc::clone)
+        let direct = table.direct.get(&from).and_then(|direct| direct.get(&id));
+        direct.or_else(|| table.broadcasts.get(&id)).map(Arc::clone)
     }
 
     /// All that this socket may have to answer.
     fn concerning(&self, socket: SocketId) -> Vec<Arc<Pending>> {
         let table = self.0.lock();
-        let direct = table.direct.range((socket, 0)..=(socket, u64::MAX)).map(|(_, pending)| pending);
+        let direct = table.direct.get(&socket).into_iter().flat_map(BTreeMap::values);
         direct.chain(table.broadcasts.values()).map(Arc::clone).collect()
     }
 
     fn remove(&self, pending: &Pending) {
         let mut table = self.0.lock();
         let removed = match pending.to {
-            Some(socket) => table.direct.remove(&(socket, pending.id)),
+            Some(socket) => table.remove_direct(socket, pending.id),
             None => table.broadcasts.remove(&pending.id),
         };
         drop(table);
         drop(removed); // may be the last
+    }
+}
+
+impl Table {
+    fn remove_direct(&mut self, socket: SocketId, id: u64) -> Option<Arc<Pending>> {
+        let direct = self.direct.get_mut(&socket)?;
+        let removed = direct.remove(&id);
+        if direct.is_empty() {
+            self.direct.remove(&socket);
+        }
+        removed
     }
 }
 
@@ -408,12 +437,6 @@ impl Timer {
 /// Drops what users gave, one by one, each with an eye on its panics. Under no lock.
 fn release<T>(values: impl IntoIterator<Item = T>) {
     values.into_iter().for_each(|value| contain(|| drop(value)));
-}
-
-impl Default for AckTable {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl fmt::Debug for AckTable {

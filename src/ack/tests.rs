@@ -10,6 +10,7 @@ use crate::sync::Mutex;
 
 const SECOND: Duration = Duration::from_secs(1);
 const SERVER: DisconnectReason = DisconnectReason::Server;
+const LIMIT: usize = 10;
 
 /// A table, a clock, and sockets by number.
 struct Rig {
@@ -19,11 +20,11 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        Self { table: Arc::new(AckTable::new()), clock: Arc::new(Clock::new()) }
+        Self { table: Arc::new(AckTable::new(LIMIT)), clock: Arc::new(Clock::new()) }
     }
 
     fn open(&self) -> Acks {
-        Acks::open(&self.table, &self.clock)
+        Acks::open(&self.table, &self.clock).unwrap()
     }
 
     fn sent_to(&self, sockets: &[u64]) -> Acks {
@@ -33,7 +34,7 @@ impl Rig {
     }
 
     fn sent(&self, number: u64) -> Ack {
-        let ack = Ack::open(&self.table, &self.clock, socket(number));
+        let ack = Ack::open(&self.table, &self.clock, socket(number)).unwrap();
         ack.sent();
         ack
     }

@@ -107,7 +107,7 @@ impl Core {
         Arc::new(Self {
             engine: engine.clone(),
             handshake,
-            acks: Arc::new(AckTable::new()),
+            acks: Arc::new(AckTable::new(engine.directory().core.config.max_pending_acks)),
             state: Mutex::new(state),
             tasks: Serial::new(),
             notes: Mutex::new(VecDeque::new()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use crate::ack::Ack;
+use crate::ack::table::TooManyAcks;
 use crate::client::link::Note;
 use crate::client::peer::resolve;
 use crate::client::wire::{Outbound, Route};
@@ -101,8 +102,9 @@ impl ClientSocket {
     ///
     /// # Errors
     ///
-    /// If the event name is refused or the payload cannot be made; if too many events wait, here or at the
-    /// server; if the connection is closed, and the client has not [polled](Client::poll) that yet or is
+    /// If the event name is refused, or the payload cannot be made or is
+    /// [too long](crate::EngineBuilder::max_payload_bytes); if too many events wait, here or at the server; if the
+    /// connection is closed, and the client has not [polled](Client::poll) that yet or is
     /// [closed](Client::close).
     pub fn emit<E: IntoEvent>(&self, event: E, payload: impl IntoPayload<E::Data>) -> Result<(), SendError> {
         self.send(event.text(), payload.into_payload()?, Kind::Plain).map(|_| ())
@@ -144,7 +146,7 @@ impl ClientSocket {
     ///
     /// # Errors
     ///
-    /// As `emit`.
+    /// As `emit`; and if [too many](crate::EngineBuilder::max_pending_acks) wait for their answers.
     pub fn emit_with_ack<E: IntoEvent>(
         &self,
         event: E,
@@ -214,6 +216,10 @@ impl ClientSocket {
     fn send(&self, event: &str, payload: Payload, kind: Kind) -> Result<Option<Option<Ack>>, SendError> {
         let engine = &self.core.engine.directory().core;
         engine.events.check(event)?;
+        let (bytes, limit) = (payload.len(), engine.config.max_payload_bytes);
+        if bytes > limit {
+            return Err(SendError::TooLong { bytes, limit });
+        }
         let limit = engine.config.inbound_queue;
         let (line, ack);
         {
@@ -225,7 +231,9 @@ impl ClientSocket {
             let session = wire.session();
             // Here, so that whoever ends the session finds it.
             ack = (kind == Kind::Question)
-                .then(|| Ack::open(&self.core.acks, &engine.clock, wire.key(session)));
+                .then(|| Ack::open(&self.core.acks, &engine.clock, wire.key(session)))
+                .transpose()
+                .map_err(|TooManyAcks { limit }| SendError::TooManyAcks { limit })?;
             line = match route {
                 Route::Nowhere => return Ok(None),
                 Route::Now(line) => {

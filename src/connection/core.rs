@@ -77,14 +77,14 @@ impl ConnectionCore {
     }
 
     pub(super) fn receive(self: &Arc<Self>, packet: ClientPacket<'_>) -> Result<(), ReceiveError> {
-        let received = match packet {
+        let received = self.check_payload(&packet).and_then(|()| match packet {
             ClientPacket::Connect { namespace, auth } => self.connect(namespace, auth),
             ClientPacket::Event { namespace, event, payload, ack } => {
                 self.event(namespace, event, payload, ack)
             }
             ClientPacket::Ack { namespace, id, payload } => self.ack(namespace, id, payload),
             ClientPacket::Disconnect { namespace } => self.disconnect(namespace),
-        };
+        });
         if let Err(ReceiveError::Protocol(_)) = &received {
             self.close(DisconnectReason::Protocol);
         }
@@ -210,19 +210,37 @@ impl ConnectionCore {
         }
     }
 
+    fn check_payload(&self, packet: &ClientPacket<'_>) -> Result<(), ReceiveError> {
+        let (ClientPacket::Connect { auth: payload, .. }
+        | ClientPacket::Event { payload, .. }
+        | ClientPacket::Ack { payload, .. }) = packet
+        else {
+            return Ok(());
+        };
+        let (bytes, limit) = (payload.len(), self.directory.core.config.max_payload_bytes);
+        if bytes <= limit {
+            return Ok(());
+        }
+        self.state.lock().check_open()?;
+        Err(ProtocolError::PayloadTooLong { bytes, limit }.into())
+    }
+
     fn connect(self: &Arc<Self>, namespace: &str, auth: Payload) -> Result<(), ReceiveError> {
         let Some((path, number)) = self.take_place(namespace)? else { return Ok(()) };
-        let Some(socket) = self.directory.enter(&path, &auth) else {
-            let notes = {
-                let mut state = self.state.lock();
-                let is_ours = state.place_of(&path, number).is_some();
-                is_ours.then(|| {
-                    state.sockets.remove(&*path);
-                    self.outgoing.push(refusal(&path, "Invalid namespace"))
-                })
-            };
-            self.said(notes.unwrap_or_default());
-            return Ok(());
+        let socket = match self.directory.enter(&path, &auth) {
+            Ok(socket) => socket,
+            Err(no_entry) => {
+                let notes = {
+                    let mut state = self.state.lock();
+                    let is_ours = state.place_of(&path, number).is_some();
+                    is_ours.then(|| {
+                        state.sockets.remove(&*path);
+                        self.outgoing.push(refusal(&path, &no_entry.words()))
+                    })
+                };
+                self.said(notes.unwrap_or_default());
+                return Ok(());
+            }
         };
         let connection: Weak<Self> = Arc::downgrade(self);
         let origin = Origin { auth, handshake: self.handshake.clone(), connection: Some(connection.clone()) };

@@ -30,11 +30,11 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        Self { table: Arc::new(AckTable::new()), clock: Arc::new(Clock::new()) }
+        Self { table: Arc::new(AckTable::new(usize::MAX)), clock: Arc::new(Clock::new()) }
     }
 
     fn open(&self) -> Acks {
-        Acks::open(&self.table, &self.clock)
+        Acks::open(&self.table, &self.clock).unwrap()
     }
 
     fn sent_to(&self, sockets: &[u64]) -> Acks {
@@ -207,7 +207,7 @@ fn a_task_that_waits_is_woken() {
 fn a_handle_that_is_dropped_leaves_nothing() {
     let outcomes = explore("drop against answer and tick", 250, || {
         let rig = Rig::new();
-        let ack = Ack::open(&rig.table, &rig.clock, socket(1));
+        let ack = Ack::open(&rig.table, &rig.clock, socket(1)).unwrap();
         ack.sent();
         let ack = ack.timeout(LATER);
         let id = ack.id();

@@ -2,7 +2,7 @@
 
 use loom::thread;
 
-use super::explore;
+use super::{all, explore, explore_within};
 use crate::sync::Arc;
 use crate::{Engine, Namespace};
 
@@ -73,4 +73,48 @@ fn two_who_let_go_of_a_room_remove_it() {
         other.join().unwrap();
         assert!(index.get(&ROOM.into()).is_none());
     });
+}
+
+#[test]
+fn the_last_place_for_a_room_is_taken_once() {
+    let outcomes = explore("two rooms made, one allowed", 5, || {
+        let world = Engine::builder().max_rooms(1).build().of("/").unwrap();
+        let [(one, _one_inbox), (two, _two_inbox)] = [(); 2].map(|()| world.connect());
+        let other = thread::spawn(move || {
+            let joined = one.join(1).is_ok();
+            (joined, one)
+        });
+        let second = two.join(2).is_ok();
+        let (first, one) = other.join().unwrap();
+        assert!(first != second, "one of them is refused");
+        assert_eq!((one.room_count(), two.room_count()), (usize::from(first), usize::from(second)));
+        // The place comes back with the room that has it.
+        one.leave_all().unwrap();
+        two.leave_all().unwrap();
+        assert_eq!(two.join(3), Ok(1));
+        first
+    });
+    assert_eq!(outcomes, all([false, true]));
+}
+
+#[test]
+fn the_last_place_for_a_socket_is_taken_once() {
+    let outcomes = explore_within(2, "two connects and a disconnect, two allowed", 50, || {
+        let world = Engine::builder().max_sockets(2).unwrap().build().of("/").unwrap();
+        let (old, _inbox) = world.connect();
+        let connecter = thread::spawn({
+            let world = world.clone();
+            move || world.connect()
+        });
+        let leaver = thread::spawn(move || old.disconnect("bye"));
+        let (one, _one_inbox) = world.connect();
+        let (two, _two_inbox) = connecter.join().unwrap();
+        leaver.join().unwrap();
+        let connected = [&one, &two].map(|socket| usize::from(socket.is_connected()));
+        assert_eq!(world.socket_count(), connected.iter().sum());
+        let (three, _three_inbox) = world.connect();
+        assert_eq!(three.is_connected(), connected != [1, 1], "a place that is free can be taken");
+        connected
+    });
+    assert_eq!(outcomes, all([[0, 1], [1, 0], [1, 1]]));
 }

@@ -184,6 +184,7 @@ fn a_room_that_is_joined_by_handle_is_created_first() {
             add_handle(topic);
             Arc::clone(topic)
         });
+        let room = room.unwrap();
         let [one, two] = [(); 2].map(|()| stage.connect());
         let other = thread::spawn({
             let room = Arc::clone(&room);

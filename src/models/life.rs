@@ -106,7 +106,7 @@ impl Stage {
 
     /// A socket that is connecting, and in a room already.
     fn begin(&self) -> Arc<SocketCore> {
-        let socket = NamespaceCore::begin(&self.namespace);
+        let socket = NamespaceCore::begin(&self.namespace).unwrap();
         assert_eq!(join(&socket, "room"), Ok(1));
         socket
     }
@@ -274,7 +274,7 @@ fn a_join_while_connecting_is_undone_with_the_socket() {
 fn who_joins_while_connecting_misses_nothing() {
     let outcomes = explore("join and open against publish", 100, || {
         let stage = Stage::new();
-        let socket = NamespaceCore::begin(&stage.namespace);
+        let socket = NamespaceCore::begin(&stage.namespace).unwrap();
         let mut inbox = Inbox::new(Socket::new(Arc::clone(&socket)));
         let publisher = thread::spawn({
             let namespace = Arc::clone(&stage.namespace);

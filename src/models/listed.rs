@@ -158,7 +158,7 @@ fn a_list_is_of_one_moment() {
 fn who_is_asked_and_goes_is_not_waited_for() {
     let outcomes = explore("listed publish with acks against a close", 30, || {
         let scene = Scene::new();
-        let (table, clock) = (StdArc::new(AckTable::new()), StdArc::new(Clock::new()));
+        let (table, clock) = (StdArc::new(AckTable::new(usize::MAX)), StdArc::new(Clock::new()));
         let room = Scene::room(1);
         let mut member = Member::new(&scene, 1);
         let since = scene.join(&room, &member.post);
@@ -170,7 +170,7 @@ fn who_is_asked_and_goes_is_not_waited_for() {
                 table.gone(post.id(), &DisconnectReason::Server);
             }
         });
-        let acks = Acks::open(&table, &clock);
+        let acks = Acks::open(&table, &clock).unwrap();
         let listed = scene.publish_listed(&[&room], &[], 1);
         let is_asked = !listed.is_empty();
         acks.sent_to(listed.clone());

@@ -44,6 +44,8 @@ impl Cut {
         if let Some(hooks) = hooks {
             hooks.dismissed(&socket);
         }
-        NamespaceCore::vacate(namespace);
+        if !socket.is_surplus {
+            NamespaceCore::vacate(namespace);
+        }
     }
 }

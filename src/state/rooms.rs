@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use smallvec::SmallVec;
 
 use super::{NamespaceCore, RoomRef, SocketCore, State};
+use crate::config::Config;
 use crate::error::{MembershipError, Refusal};
 use crate::name::{RoomName, RoomNameError};
 use crate::sync::{Arc, Ordering};
@@ -81,9 +82,7 @@ impl SocketCore {
         for room in rooms {
             let (name, is_in) = match room {
                 RoomRef::Name(name) => (*name, this.is_in_room(name)),
-                RoomRef::Topic(topic) => {
-                    (topic.name().expect("handles are of named rooms"), this.is_in(topic))
-                }
+                RoomRef::Topic(topic) => (room.name(), this.is_in(topic)),
             };
             if !is_in && !asked.contains(&name) {
                 asked.push(name);
@@ -98,14 +97,15 @@ impl SocketCore {
         let mut trash = Trash::default();
         let mut state = self.state.lock();
         state.check_open()?;
+        self.check_number(&state, rooms, true, &mut trash)?;
         let mut claimed = self.claim(&state, rooms, &mut trash)?;
         let before = state.rooms.len();
         let mut join = |&room| self.join_one(&mut state, room, &mut claimed, &mut trash).map(drop);
         let joined = rooms.iter().try_for_each(&mut join);
         give_back(claimed, &mut trash);
-        if let Err(full) = joined {
+        if let Err(error) = joined {
             self.undo(&mut state, before, &mut trash);
-            return Err(full);
+            return Err(error);
         }
         Ok(state.rooms.len() - before)
     }
@@ -135,6 +135,7 @@ impl SocketCore {
         let mut trash = Trash::default();
         let mut state = self.state.lock();
         state.check_open()?;
+        self.check_number(&state, rooms, false, &mut trash)?;
         let mut claimed = self.claim(&state, rooms, &mut trash)?;
         let before = state.rooms.len();
         let join = |&room| self.join_one(&mut state, room, &mut claimed, &mut trash);
@@ -142,9 +143,9 @@ impl SocketCore {
         give_back(claimed, &mut trash);
         let kept = match kept {
             Ok(kept) => kept,
-            Err(full) => {
+            Err(error) => {
                 self.undo(&mut state, before, &mut trash);
-                return Err(full);
+                return Err(error);
             }
         };
         let joined = state.rooms.len() - before;
@@ -154,6 +155,43 @@ impl SocketCore {
             self.leave_one(&mut state, since, &self.namespace.pile(), &mut trash);
         }
         Ok((joined, gone.len()))
+    }
+
+    /// Fails if it would be in too many rooms when it has joined these, and left all others unless it `keeps` them;
+    /// or if too many would be made.
+    fn check_number(
+        &self,
+        state: &State,
+        rooms: &[RoomRef<'_>],
+        keeps: bool,
+        trash: &mut Trash,
+    ) -> Result<(), MembershipError> {
+        let index = &self.namespace.rooms;
+        let Config { max_rooms_per_socket, max_rooms, .. } = self.namespace.engine.config;
+        let before = if keeps { state.rooms.len() } else { 0 };
+        let fits = |number: usize, limit: usize| rooms.len() <= limit.saturating_sub(number);
+        if fits(before, max_rooms_per_socket) && fits(index.len(), max_rooms) {
+            return Ok(()); // nearly always: without counting which are new
+        }
+        let mut names = HashSet::new();
+        let (mut after, mut made) = (before, 0);
+        for room in rooms.iter().filter(|room| names.insert(room.name())) {
+            let topic = match room {
+                RoomRef::Name(name) => index.get(name),
+                RoomRef::Topic(topic) => Some(Arc::clone(topic)),
+            };
+            let is_in = topic.as_ref().is_some_and(|topic| state.rooms.since(topic.id()).is_some());
+            after += usize::from(!(keeps && is_in));
+            made += usize::from(topic.is_none());
+            trash.topics.extend(topic);
+        }
+        if after > max_rooms_per_socket {
+            return Err(MembershipError::TooManyRooms { limit: max_rooms_per_socket });
+        }
+        if made > 0 && made > max_rooms.saturating_sub(index.len()) {
+            return Err(RoomNameError::TooManyRooms { limit: max_rooms }.into());
+        }
+        Ok(())
     }
 
     /// Claims a place in each of these rooms that has a capacity and that it is not in, or in none of them.
@@ -191,7 +229,8 @@ impl SocketCore {
 
     /// Joins a room if it is not in it, and returns since when it is.
     ///
-    /// Fails if it is full: one that had no capacity, or was not there, when places were claimed.
+    /// Fails if it is full: one that had no capacity, or was not there, when places were claimed. Or if others
+    /// have made the last room that there may be since that was checked.
     fn join_one(
         &self,
         state: &mut State,
@@ -215,7 +254,7 @@ impl SocketCore {
         };
         match room {
             RoomRef::Topic(topic) => join(topic),
-            RoomRef::Name(name) => self.namespace.pin_room(name, join),
+            RoomRef::Name(name) => self.namespace.pin_room(name, join)?,
         }
     }
 
