@@ -22,14 +22,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::bounded;
-
 use crate::ack::answers::Answers;
 use crate::ack::table::{AckTable, Listener, Pending, Timer, TooManyAcks};
 use crate::clock::Clock;
 use crate::error::AckError;
 use crate::payload::Payload;
 use crate::slab::SocketId;
+use crate::sync::bounded;
 
 /// What the recipients of one message are going to answer.
 ///

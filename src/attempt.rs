@@ -6,7 +6,7 @@
 //! not at all if the connection is closed. Whoever takes the place out of `waiting` goes on.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use smallvec::SmallVec;
 
@@ -21,7 +21,7 @@ use crate::registry::Middleware;
 use crate::rejection::Rejection;
 use crate::session::Dismiss;
 use crate::socket::Socket;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, OnceLock};
 
 pub(crate) struct Attempt {
     pub(crate) socket: Socket,

@@ -6,6 +6,7 @@ use crate::error::ConfigError;
 use crate::event::MAX_EVENT_NAMES;
 use crate::log::Limits;
 use crate::segment::Position;
+use crate::sync::IS_MODEL;
 
 /// What happens to a socket whose unread backlog in a room is over the limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -168,7 +169,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             backlog: Backlog::new(),
-            shards: if cfg!(roomcast_loom) { 1 } else { 64 },
+            shards: if IS_MODEL { 1 } else { 64 },
             event_names: 4096,
             max_name_bytes: 256,
             membership_backlog: 1024,

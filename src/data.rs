@@ -2,9 +2,9 @@
 
 use std::any::{Any, TypeId};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, OnceLock};
 
 type Value = Arc<dyn Any + Send + Sync>;
 

@@ -9,7 +9,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
@@ -26,7 +25,7 @@ use crate::pattern::{Params, Pattern};
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
 use crate::state::{Cut, EngineCore, NamespaceCore, NamespaceFull, SocketCore};
-use crate::sync::{Arc as Shared, Mutex};
+use crate::sync::{Arc as Shared, AtomicBool, Mutex, Ordering};
 
 pub(crate) struct Directory {
     pub(crate) core: Shared<EngineCore>,

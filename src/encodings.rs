@@ -8,12 +8,11 @@
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use smol_str::SmolStr;
+
+use crate::sync::{AtomicUsize, OnceLock, Ordering, this_thread};
 
 /// The encodings of a payload.
 #[derive(Default)]
@@ -26,7 +25,7 @@ struct Place {
     codec: TypeId,
     event: SmolStr,
     encoded: OnceLock<Box<dyn Any + Send + Sync>>,
-    /// The [thread](this_thread) that is filling it, or 0.
+    /// The [thread](crate::sync::this_thread) that is filling it, or 0.
     filled_by: AtomicUsize,
     next: Encodings,
 }
@@ -90,12 +89,6 @@ impl Drop for Filling<'_> {
     fn drop(&mut self) {
         self.0.store(0, Ordering::Relaxed);
     }
-}
-
-/// A number that no other living thread has, and is not 0.
-fn this_thread() -> usize {
-    thread_local!(static HERE: Cell<u8> = const { Cell::new(0) });
-    HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
 impl fmt::Debug for Encodings {

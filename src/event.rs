@@ -1,16 +1,16 @@
 //! What names events, and the table that makes small numbers of them.
 
+use std::array;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 
 use hashbrown::HashTable;
 use smol_str::SmolStr;
 
 use crate::error::EventError;
-use crate::sync::RwLock;
+use crate::sync::{IS_MODEL, OnceLock, Ordering, RwLock};
 use crate::token::{Event, Typed, Untyped};
 
 /// Names that no event has: those that Socket.IO keeps for itself.
@@ -219,7 +219,7 @@ pub struct EventTable {
 }
 
 /// Chunk `n` holds `FIRST_CHUNK << n` names.
-const FIRST_CHUNK: usize = 32;
+const FIRST_CHUNK: usize = if IS_MODEL { 2 } else { 32 };
 const CHUNKS: usize = 12;
 /// What all chunks hold together.
 pub(crate) const MAX_EVENT_NAMES: usize = FIRST_CHUNK * ((1 << CHUNKS) - 1);
@@ -233,7 +233,7 @@ impl EventTable {
             max_name_bytes,
             numbers: RwLock::new(HashTable::new()),
             hasher: RandomState::new(),
-            chunks: [const { OnceLock::new() }; CHUNKS],
+            chunks: array::from_fn(|_| OnceLock::new()),
         }
     }
 

@@ -2,8 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use crate::error::{EventError, Refusal};
 use crate::foreign::catch;
@@ -22,7 +21,7 @@ use crate::rejection::Failure;
 use crate::session::{Job, Session};
 use crate::socket::Socket;
 use crate::state::{Hooks, Mute, NamespaceCore, SocketCore};
-use crate::sync::Arc as Shared;
+use crate::sync::{Arc as Shared, AtomicBool, AtomicUsize, OnceLock, Ordering};
 
 /// The registry of a namespace, and where it comes from.
 pub(crate) struct Hub {

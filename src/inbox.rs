@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError as Waited, Sender, bounded};
-
 use crate::delivery::{Delivery, Message};
 use crate::error::{Closed, RecvTimeoutError};
 use crate::foreign::contain;
@@ -19,7 +17,7 @@ use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
 use crate::socket::Socket;
 use crate::state::NamespaceCore;
-use crate::sync::Arc as Shared;
+use crate::sync::{Arc as Shared, Receiver, RecvTimeoutError as Waited, Sender, bounded};
 use crate::topic::Change;
 
 /// What a socket is sent, in order: from all its rooms, its namespace and directly.

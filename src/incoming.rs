@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use smol_str::SmolStr;
 
 use crate::convert::IntoPayload;
 use crate::error::{EmitError, EncodeError};
 use crate::payload::Payload;
+use crate::sync::{AtomicBool, Ordering};
 
 /// An event from the other side, as catch-all handlers and packet middlewares get it. Cloning it copies no
 /// content.

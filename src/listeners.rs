@@ -5,14 +5,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use hashbrown::HashMap;
 use smol_str::SmolStr;
 use std::collections::hash_map::RandomState;
 
 use crate::foreign::contain;
-use crate::sync::RwLock;
+use crate::sync::{AtomicBool, Ordering, RwLock};
 
 /// Names a handler, hook or middleware, to take it off again. Never used twice.
 ///

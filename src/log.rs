@@ -20,13 +20,13 @@
 use smallvec::SmallVec;
 
 use crate::segment::{Cursor, Next, Position, SegmentRef, SegmentWriter};
-use crate::sync::Arc;
+use crate::sync::{Arc, IS_MODEL};
 
 /// The slots of a log's first segment; each next one has twice as many, up to [`STEADY`], and beyond
 /// only where readers lag by whole segments.
-const FIRST: u32 = if cfg!(roomcast_loom) { 2 } else { 4 };
+const FIRST: u32 = if IS_MODEL { 2 } else { 4 };
 /// How large segments get in a room that is read as fast as it is written.
-const STEADY: u32 = if cfg!(roomcast_loom) { 2 } else { 16 };
+const STEADY: u32 = if IS_MODEL { 2 } else { 16 };
 
 /// Segments let go of under a lock, to be dropped after it: payloads are user code.
 pub(crate) type Garbage<T> = SmallVec<[SegmentRef<T>; 2]>;

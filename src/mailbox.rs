@@ -14,12 +14,10 @@
 use std::fmt;
 use std::task::Waker;
 
-use crossbeam_channel::Sender;
-
 use crate::foreign::contain;
 use crate::segment::Position;
 use crate::slab::SocketId;
-use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, Sender};
 
 /// The order of the fields is kept: what every drain touches comes first, in one cache line, and not
 /// around the post. With many sockets that line is most of what a drain costs.

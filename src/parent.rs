@@ -1,7 +1,6 @@
 //! Parents: dynamic namespaces, by pattern and by function.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::broadcast::{Broadcast, Emitted};
 use crate::convert::IntoPayload;
@@ -19,6 +18,7 @@ use crate::reason::DisconnectReason;
 use crate::registry::{Registers, Registry, hosting, registering};
 use crate::selection::Selected;
 use crate::socket::Socket;
+use crate::sync::Ordering;
 use crate::target::{IntoRooms, Target};
 
 /// A parent of namespaces that come to exist when somebody connects to them.

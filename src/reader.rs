@@ -39,13 +39,13 @@ use crate::reason::DisconnectReason;
 use crate::roll::Roll;
 use crate::segment::{Next, Peek, SegmentRef};
 use crate::slab::SocketId;
-use crate::sync::Arc;
+use crate::sync::{Arc, IS_MODEL};
 use crate::topic::{Loss, Post};
 
 /// With more memberships than this, idle ones are armed.
-const MANY: usize = if cfg!(roomcast_loom) { 3 } else { 32 };
+const MANY: usize = if IS_MODEL { 3 } else { 32 };
 /// With fewer than this, they are no more.
-const FEW: usize = if cfg!(roomcast_loom) { 2 } else { 16 };
+const FEW: usize = if IS_MODEL { 2 } else { 16 };
 
 #[derive(Debug)]
 pub(crate) struct Reader {

@@ -30,7 +30,7 @@
 use std::alloc::{self, Layout};
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::ops::ControlFlow;
 use std::ptr::{self, NonNull};
 
@@ -285,7 +285,7 @@ impl<T> SegmentRef<T> {
     /// Gives the reference back, and returns how many are left, those of the link before it included.
     pub(crate) fn give_back(self) -> u64 {
         let header = self.header;
-        std::mem::forget(self);
+        mem::forget(self);
         // SAFETY: this reference is ours to give back, once: it was forgotten.
         let left = unsafe { release(header, 1) };
         if left == 0 {
@@ -341,11 +341,14 @@ impl<T> Slot<T> {
     #[inline(always)]
     unsafe fn settled(&self) -> (u64, &T) {
         // SAFETY: the sequence does not change any more, so there is nothing to race with.
-        #[cfg(not(roomcast_loom))]
+        #[cfg(not(any(roomcast_loom, roomcast_shuttle)))]
         let sequence = unsafe { *self.sequence.as_ptr() };
         // SAFETY: as above.
         #[cfg(roomcast_loom)]
         let sequence = unsafe { self.sequence.unsync_load() };
+        // SAFETY: as above.
+        #[cfg(roomcast_shuttle)]
+        let sequence = unsafe { self.sequence.raw_load() };
         // SAFETY: the item was written before and never changes (invariant 1).
         (sequence, self.item.with(|cell| unsafe { (*cell).assume_init_ref() }))
     }
@@ -529,7 +532,12 @@ unsafe fn release<T>(header: NonNull<Header<T>>, count: u64) -> u64 {
     // Release: all that this party did with the segment comes before its destruction.
     let left = refs.fetch_sub(count, Ordering::Release) - count;
     if left == 0 {
-        fence(Ordering::Acquire); // .. which sees what every other party did
+        // .. which sees what every other party did. The thread sanitizer sees no fences.
+        if cfg!(roomcast_tsan) {
+            refs.load(Ordering::Acquire);
+        } else {
+            fence(Ordering::Acquire);
+        }
     }
     left
 }
@@ -553,10 +561,9 @@ unsafe fn destroy<T>(mut header: NonNull<Header<T>>) {
                 }
                 slot.item.with_mut(|cell| contain(|| (*cell).assume_init_drop()));
             }
-            // loom's atomics have state of their own to drop.
-            #[cfg(roomcast_loom)]
-            for index in 0..capacity as usize {
-                ptr::drop_in_place(first.add(index));
+            // The items are gone, but a checker's atomics have state of their own.
+            if mem::needs_drop::<Slot<T>>() {
+                ptr::slice_from_raw_parts_mut(first, capacity as usize).drop_in_place();
             }
             let tickets = header.as_ref().tickets.load(Ordering::Relaxed);
             let next = NonNull::new(header.as_ref().next.load(Ordering::Relaxed));

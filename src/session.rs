@@ -11,7 +11,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use crate::handshake::Handshake;
 use crate::incoming::Incoming;
@@ -20,6 +20,7 @@ use crate::reason::DisconnectReason;
 use crate::registry::Registry;
 use crate::serial::Serial;
 use crate::state::SocketCore;
+use crate::sync::OnceLock;
 
 pub(crate) struct Session {
     pub(crate) jobs: Serial<Job>,

@@ -32,7 +32,6 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::OnceLock;
 
 mod cut;
 mod rooms;
@@ -54,7 +53,7 @@ use crate::name::{RoomName, RoomNameError};
 use crate::order::Order;
 use crate::reason::DisconnectReason;
 use crate::slab::{IdSlab, SocketId};
-use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, Ordering, RwLock};
+use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, RwLock};
 use crate::topic::{Change, Kind, Pile, Post, Topic, Trash};
 
 pub(crate) struct EngineCore {

@@ -10,7 +10,7 @@ use crate::name::{Number, RoomName, RoomNameError};
 use crate::room::Room;
 use crate::slab::SocketId;
 use crate::state::{NamespaceCore, RoomRef};
-use crate::sync::Arc;
+use crate::sync::{Arc, OnceLock};
 
 /// Whom a message is for: a reusable plain value.
 ///
@@ -60,7 +60,7 @@ pub enum Place {
 
 /// An audience made before. Not part of a target's value.
 #[derive(Default)]
-pub(crate) struct Cache(std::sync::OnceLock<Arc<Audience>>);
+pub(crate) struct Cache(OnceLock<Arc<Audience>>);
 
 impl Cache {
     /// The audience made before if it equals this one, or else this one.

@@ -23,8 +23,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crossbeam_channel::Sender;
-
 use crate::ack::answers::Answers;
 use crate::clock::{Clock, TimerId};
 use crate::error::AckError;
@@ -32,7 +30,7 @@ use crate::foreign::contain;
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, Sender};
 
 /// The messages that are to be answered and are not done.
 pub(crate) struct AckTable(Mutex<Table>);

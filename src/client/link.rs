@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use smol_str::SmolStr;
 
 use crate::ack::table::AckTable;
@@ -23,7 +21,7 @@ use crate::payload::Payload;
 use crate::reason::DisconnectReason;
 use crate::rejection::Rejection;
 use crate::serial::Serial;
-use crate::sync::Mutex;
+use crate::sync::{AtomicBool, Mutex, Ordering, Receiver, Sender, bounded};
 
 /// What the handles of a client share. Nothing else holds it, so it goes with the last of them.
 pub(super) struct Core {

@@ -4,10 +4,9 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-
 use super::Outbox;
 use crate::mailbox::Wake;
+use crate::sync::{Receiver, Sender, bounded};
 
 /// A channel with room for one token. A stale one only costs another look.
 pub(super) type Tokens = (Sender<()>, Receiver<()>);
