@@ -1,5 +1,5 @@
-//! The rest of the guide: the [server model](server), [transports](transport), and a [dictionary](socketio) for those who
-//! know Socket.IO.
+//! The rest of the guide: the [server model](server), [transports](transport), what is [promised](guarantees) and what is
+//! not, and a [dictionary](socketio) for those who know Socket.IO.
 //!
 //! The [front page](crate) is the first chapter: whom a message is for, payloads, ways to read, falling behind.
 
@@ -12,6 +12,9 @@ pub mod server {}
 
 #[doc = include_str!("guide/transport.md")]
 pub mod transport {}
+
+#[doc = include_str!("guide/guarantees.md")]
+pub mod guarantees {}
 
 #[doc = include_str!("guide/socketio.md")]
 pub mod socketio {}
