@@ -2,7 +2,7 @@
 
 // Files import only downwards. From the ground up:
 //
-// - ground: clock, encodings, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
+// - ground: clock, defect, encodings, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
 // - what travels: name, journal, order, error, data, payload, encode, decode, convert, segment, event, entry,
 //   pattern, rejection, packet
 // - the engine: log, mailbox, ledger, config; topic, with all that happens under a room's lock; delivery,
@@ -25,6 +25,7 @@ mod data;
 mod decision;
 #[cfg(feature = "serde")]
 mod decode;
+mod defect;
 mod delivery;
 mod directory;
 #[cfg(feature = "serde")]

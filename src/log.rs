@@ -17,8 +17,11 @@
 //! So, whoever stalls, one log holds at most `limit + 1` segment of messages, and each parked cursor
 //! at most one segment more.
 
+use std::mem;
+
 use smallvec::SmallVec;
 
+use crate::defect::{self, Defect};
 use crate::segment::{Cursor, Next, Position, SegmentRef, SegmentWriter};
 use crate::sync::{Arc, IS_MODEL};
 
@@ -251,7 +254,11 @@ impl<T> Log<T> {
     }
 
     fn move_head(&mut self, next: SegmentRef<T>, trash: &mut Garbage<T>) {
-        trash.push(std::mem::replace(&mut self.head, next));
+        let old = mem::replace(&mut self.head, next);
+        if defect::is(Defect::ForgottenArc) {
+            mem::forget(old.clone());
+        }
+        trash.push(old);
         self.overflow = self.end_of_head();
     }
 

@@ -30,6 +30,7 @@ use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use self::membership::{FOREVER, Membership, was_member};
+use crate::defect::{self, Defect};
 use crate::delivery::{Delivery, Gap, GapReason, Item};
 use crate::entry::Entry;
 use crate::event::EventTable;
@@ -167,6 +168,9 @@ impl Reader {
         // on is in the mailbox by now.
         self.horizon = horizon;
         let is_dirty = self.post.is_dirty();
+        if defect::is(Defect::LateHorizon) {
+            self.horizon = order.horizon();
+        }
         if !is_dirty && self.skim(events, count, &mut f)? {
             return ControlFlow::Continue(());
         }

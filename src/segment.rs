@@ -34,6 +34,7 @@ use std::mem::{self, MaybeUninit};
 use std::ops::ControlFlow;
 use std::ptr::{self, NonNull};
 
+use crate::defect::{self, Defect};
 use crate::foreign::contain;
 use crate::sync::{Arc, AtomicI64, AtomicPtr, AtomicU64, Ordering, UnsafeCell, fence};
 
@@ -183,7 +184,8 @@ impl<T> SegmentWriter<T> {
         // SAFETY: the slot is not published, and only its one writer (`&mut self`) writes to it:
         // nobody else looks at the item (invariant 1).
         slot.item.with_mut(|cell| unsafe { (*cell).write(item) });
-        slot.sequence.store(sequence, Ordering::Release);
+        let ordering = if defect::is(Defect::RelaxedPublish) { Ordering::Relaxed } else { Ordering::Release };
+        slot.sequence.store(sequence, ordering);
         self.len += 1;
     }
 
@@ -271,8 +273,9 @@ impl<T> SegmentRef<T> {
         debug_assert!(tickets > 0, "cut twice, or before there was a next segment");
         if tickets > 0 {
             let next = header.next.load(Ordering::Relaxed);
+            let ours = tickets.unsigned_abs() + u64::from(defect::is(Defect::ExtraTicket));
             // SAFETY: `next` is set, since there were tickets; those left are ours to give back.
-            let left = unsafe { release(NonNull::new_unchecked(next), tickets.unsigned_abs()) };
+            let left = unsafe { release(NonNull::new_unchecked(next), ours) };
             debug_assert!(left > 0, "the caller holds the next segment");
         }
     }
@@ -358,7 +361,7 @@ impl<T> Cursor<T> {
     /// What is next in this segment. One load.
     #[inline(always)]
     pub(crate) fn peek(&self) -> Peek {
-        if self.index == self.capacity {
+        if self.index == self.capacity || defect::is(Defect::SegmentEdge) && self.index + 1 == self.capacity {
             return Peek::End;
         }
         // SAFETY: `index` is below the capacity.
