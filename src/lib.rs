@@ -1,4 +1,5 @@
 #![doc = include_str!("guide.md")]
+#![cfg_attr(roomcast_rtsan, feature(sanitize))]
 
 // Files import only downwards. From the ground up:
 //

@@ -7,6 +7,7 @@
 //! | `roomcast_loom`       | loom's: every interleaving, and every value that a load may see              |
 //! | `roomcast_shuttle`    | shuttle's: random interleavings of many threads and steps                   |
 //! | `roomcast_tsan`       | the real one, less what the thread sanitizer cannot see into: `OnceLock`     |
+//! | `roomcast_rtsan`      | the real one, with locks that the realtime sanitizer reports                 |
 //! | `roomcast_lock_order` | the real one, with locks that panic when they are taken in a circle of orders |
 //!
 //! Locks never poison: a panic in user code never happens under one of them (see `state.rs`
@@ -26,6 +27,9 @@
 mod real;
 #[cfg(not(any(roomcast_loom, roomcast_shuttle)))]
 pub(crate) use self::real::*;
+
+#[cfg(roomcast_rtsan)]
+mod reported;
 
 #[cfg(any(roomcast_loom, roomcast_shuttle))]
 mod model;

@@ -1,7 +1,7 @@
 //! What ships.
 
 pub(crate) use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-#[cfg(not(roomcast_lock_order))]
+#[cfg(not(any(roomcast_lock_order, roomcast_rtsan)))]
 pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
 pub(crate) use std::sync::Arc;
 #[cfg(not(roomcast_tsan))]
@@ -11,6 +11,9 @@ pub(crate) use std::sync::atomic::{
 };
 #[cfg(roomcast_lock_order)]
 pub(crate) use tracing_mutex::parkinglot::tracing::{Mutex, MutexGuard, RwLock};
+
+#[cfg(roomcast_rtsan)]
+pub(crate) use super::reported::{Mutex, MutexGuard, RwLock};
 
 /// A number that no other living thread has, and is not 0.
 pub(crate) fn this_thread() -> usize {
