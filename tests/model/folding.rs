@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 use roomcast::Engine;
 
-use crate::ops::{Mix, Op, PLAIN, limits, ops};
+use crate::op::Op;
+use crate::ops::{Mix, PLAIN, limits, ops};
 use crate::rig::Rig;
 use crate::world::Limits;
 use crate::{Check, machine};

@@ -4,7 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use roomcast::{DisconnectReason, EmitError, Engine, NamespaceError, RoomNameError};
 
-use crate::ops::{Mix, Op, PLAIN, op};
+use crate::op::Op;
+use crate::ops::{Mix, PLAIN, op};
 use crate::rig::Rig;
 use crate::world::Limits;
 use crate::{Check, ensure, machine};

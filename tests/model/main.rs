@@ -2,19 +2,21 @@
 //!
 //! `world.rs` is the reference: for each message it works out, as it is emitted, exactly who gets it, by
 //! which way and in which order. `reading.rs` compares what an inbox hands out with that. `rig.rs` does
-//! each operation of `ops.rs` to both. The machines differ in their settings and in what they do most.
+//! each operation of `op.rs` to both. The machines differ in their settings and in what they do most.
 //!
 //! `server` and `dynamic` are the same for all above the rooms: clients, middlewares, hooks, answers, and the
 //! namespaces that come and go.
 //!
 //! `ROOMCAST_CASES` sets how many cases each machine runs.
 
+mod check;
 mod dynamic;
 mod exactness;
 mod folding;
 mod lifecycle;
 mod mail;
 mod many_rooms;
+mod op;
 mod ops;
 mod overflow;
 mod reading;
@@ -24,21 +26,9 @@ mod rig;
 mod server;
 mod world;
 
+use check::{Check, ensure};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
-
-/// What a failed check says.
-type Check<T = ()> = Result<T, String>;
-
-/// Fails the check, unless the condition holds.
-macro_rules! ensure {
-    ($condition:expr, $($message:tt)+) => {
-        if !$condition {
-            return Err(format!($($message)+));
-        }
-    };
-}
-pub(crate) use ensure;
 
 /// Runs `check` on values of the strategy, and panics with the smallest that fails. `cases` is for the
 /// debug build without `ROOMCAST_CASES`.

@@ -3,7 +3,8 @@
 
 use roomcast::Engine;
 
-use crate::ops::{Mix, Op, PLAIN, ops};
+use crate::op::Op;
+use crate::ops::{Mix, PLAIN, ops};
 use crate::rig::Rig;
 use crate::world::Limits;
 use crate::{Check, machine};

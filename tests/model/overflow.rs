@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use roomcast::Engine;
 
 use crate::mail::MIN_SIZE;
-use crate::ops::{Mix, Op, PLAIN, limits, ops};
+use crate::op::Op;
+use crate::ops::{Mix, PLAIN, limits, ops};
 use crate::rig::Rig;
 use crate::world::Limits;
 use crate::{Check, machine};

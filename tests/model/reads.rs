@@ -8,7 +8,7 @@ use std::time::Duration;
 use roomcast::{Delivery, GapReason, Inbox, Message, RecvTimeoutError, Via};
 
 use crate::mail::Mail;
-use crate::ops::Read;
+use crate::op::Read;
 use crate::reading::{Content, Seen};
 use crate::rig::Rig;
 use crate::world::Way;

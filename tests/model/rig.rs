@@ -9,7 +9,7 @@ use roomcast::{
 };
 
 use crate::mail::{EVENTS, Mail};
-use crate::ops::{Change, From, Op, Place, Route};
+use crate::op::{Change, From, Op, Place, Route};
 use crate::world::{Emit, Limits, Origin, Refusal, Report, Spot, World};
 use crate::{Check, ensure};
 
@@ -92,7 +92,7 @@ impl Rig {
     /// Reads everything and looks at everything.
     pub(crate) fn finish(&mut self) -> Check {
         for socket in 0..self.peers.len() {
-            self.read(socket, crate::ops::Read::Drain).map_err(|problem| format!("{problem}\n  at last"))?;
+            self.read(socket, crate::op::Read::Drain).map_err(|problem| format!("{problem}\n  at last"))?;
         }
         self.look()
     }
