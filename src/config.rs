@@ -18,6 +18,8 @@ pub enum Overflow {
     DropOldest,
     /// Disconnect the socket with [`DisconnectReason::Backlog`](crate::DisconnectReason::Backlog), in
     /// the emit that would have dropped a message addressed to it, whether it ever drains again or not.
+    /// A message to several rooms, or that leaves rooms out, counts as addressed to all members of its rooms but
+    /// those left out by id and its sender.
     ///
     /// What it had not read stays in its inbox for a while, to be drained: if more is emitted to the room
     /// meanwhile, by the segment, the inbox tells of a gap before it reports closed. So does that of a
