@@ -7,11 +7,10 @@
 //! lock, only while it has no occupants. So nobody is ever in a namespace that others no longer find, but
 //! for one that was removed by name, which closes it.
 
-use std::collections::hash_map::RandomState;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::config::Config;
@@ -64,7 +63,8 @@ pub(crate) enum NoEntry {
 }
 
 struct Table {
-    by_path: HashMap<Box<str>, Entry, RandomState>,
+    /// In an order of its own, as it can be told in which one namespaces go.
+    by_path: BTreeMap<Box<str>, Entry>,
     /// In the order in which they were made, which is that in which they are asked.
     parents: Vec<Arc<ParentCore>>,
     is_closed: bool,
@@ -165,13 +165,13 @@ impl Directory {
 
     /// All namespaces, by path.
     pub(crate) fn namespaces(&self) -> Vec<Shared<NamespaceCore>> {
-        sorted(self.table.lock().by_path.values())
+        cores(self.table.lock().by_path.values())
     }
 
     /// The namespaces that a parent has made, by path.
     pub(crate) fn children(&self, parent: &Arc<ParentCore>) -> Vec<Shared<NamespaceCore>> {
         let is_child = |entry: &&Entry| entry.parent.as_ref().is_some_and(|other| Arc::ptr_eq(other, parent));
-        sorted(self.table.lock().by_path.values().filter(is_child))
+        cores(self.table.lock().by_path.values().filter(is_child))
     }
 
     /// The parent of this pattern, made if there is none.
@@ -212,11 +212,10 @@ impl Directory {
         let (closed, parents) = {
             let mut table = self.table.lock();
             table.is_closed = true;
-            let closed: Vec<_> = table.by_path.drain().map(|(_, entry)| entry).collect();
-            (closed, std::mem::take(&mut table.parents))
+            (std::mem::take(&mut table.by_path), std::mem::take(&mut table.parents))
         };
         // All are cut off before the hooks of one are called.
-        let namespaces = sorted(closed.iter());
+        let namespaces = cores(closed.values());
         let cut: Vec<_> =
             namespaces.iter().flat_map(|namespace| namespace.cut(&DisconnectReason::Shutdown)).collect();
         let connections: Vec<_> =
@@ -231,7 +230,7 @@ impl Directory {
         Cut::tell_all(cut);
         hooks.into_iter().for_each(|tell| tell());
         namespaces.iter().for_each(|namespace| namespace.retire());
-        for entry in closed {
+        for entry in closed.into_values() {
             contain(|| drop(entry)); // with a parent, perhaps
         }
         for parent in parents {
@@ -358,10 +357,8 @@ impl Matcher {
     }
 }
 
-fn sorted<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Shared<NamespaceCore>> {
-    let mut all: Vec<_> = entries.map(|entry| Shared::clone(&entry.core)).collect();
-    all.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    all
+fn cores<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Shared<NamespaceCore>> {
+    entries.map(|entry| Shared::clone(&entry.core)).collect()
 }
 
 impl NoEntry {

@@ -192,8 +192,10 @@ impl<F: ?Sized> Table<F> {
     }
 
     pub(crate) fn clear(&self) {
-        let old = std::mem::take(&mut *self.0.write());
-        old.into_values().for_each(release);
+        let mut old: Vec<_> = std::mem::take(&mut *self.0.write()).into_values().collect();
+        // What they have captured can tell in which order it is dropped: not in that of the hashes.
+        old.sort_unstable_by_key(|items| items.first().map(|listener| listener.id));
+        old.into_iter().for_each(release);
     }
 
     /// Calls `call` with each listener of an event, as the list is now.
@@ -207,6 +209,12 @@ impl<F: ?Sized> Table<F> {
                 true
             },
         );
+    }
+}
+
+impl<F: ?Sized> Drop for Table<F> {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -336,5 +344,30 @@ mod tests {
         assert!(table.remove(id) && !table.remove(id));
         assert_eq!((table.remove_event("c"), table.remove_event("c")), (2, 0));
         assert!(table.0.read().is_empty());
+    }
+
+    #[test]
+    fn what_a_table_holds_goes_in_the_order_in_which_it_came() {
+        struct Last(u32, Arc<crate::sync::Mutex<Vec<u32>>>);
+        impl Drop for Last {
+            fn drop(&mut self) {
+                self.1.lock().push(self.0);
+            }
+        }
+        let filled = || {
+            let (table, gone) = (Table::<Plain>::new(), Arc::default());
+            for n in 0..20 {
+                let last = Last(n, Arc::clone(&gone));
+                table.add(&n.to_string(), Place::Last, Box::new(move || last.0));
+            }
+            (table, gone)
+        };
+        let (table, cleared) = filled();
+        table.clear();
+        let (table, dropped) = filled();
+        drop(table);
+        for gone in [cleared, dropped] {
+            assert!(gone.lock().iter().copied().eq(0..20), "{gone:?}");
+        }
     }
 }
