@@ -10,17 +10,24 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static FREES: Cell<u64> = const { Cell::new(0) };
     static LIVE_BYTES: Cell<i64> = const { Cell::new(0) };
 }
 
 /// How many allocations this thread has made, growing ones included.
-#[allow(dead_code, reason = "one test program counts allocations, the other bytes")]
+#[allow(dead_code, reason = "each test program counts something else")]
 pub(crate) fn allocations() -> u64 {
     ALLOCATIONS.get()
 }
 
+/// How many blocks this thread has freed.
+#[allow(dead_code, reason = "each test program counts something else")]
+pub(crate) fn frees() -> u64 {
+    FREES.get()
+}
+
 /// How many bytes this thread has allocated and not freed.
-#[allow(dead_code, reason = "one test program counts allocations, the other bytes")]
+#[allow(dead_code, reason = "each test program counts something else")]
 pub(crate) fn live_bytes() -> i64 {
     LIVE_BYTES.get()
 }
@@ -44,6 +51,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        FREES.set(FREES.get() + 1);
         count(0, -size(layout.size()));
         // SAFETY: the caller's promise.
         unsafe { System.dealloc(block, layout) }
