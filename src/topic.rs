@@ -338,13 +338,12 @@ impl Topic {
     #[inline]
     pub(crate) fn try_publish(&self, entry: Entry, order: &Order) -> Result<Published, Entry> {
         let bytes = entry.payload().len() as u64;
-        let early = defect::is(Defect::EarlySequence).then(|| order.next());
         let mut inner = self.inner.lock();
         let members = inner.members.len();
         if members == 0 || !inner.armed.is_empty() || !inner.log.fits(bytes) {
             return Err(entry);
         }
-        let sequence = early.unwrap_or_else(|| order.next());
+        let sequence = order.next();
         inner.log.append_fitting(sequence, entry, bytes);
         Ok(Published { sequence, members, rooms: 1 })
     }
@@ -354,13 +353,14 @@ impl Topic {
     pub(crate) fn publish(&self, entry: Entry, order: &Order, victims: &mut Victims) -> Option<Published> {
         let mut trash = Garbage::new();
         let bytes = entry.payload().len() as u64;
+        let early = defect::is(Defect::EarlySequence).then(|| order.next());
         let mut inner = self.inner.lock();
         let members = inner.members.len();
         if members == 0 {
             drop(inner); // the entry is dropped under no lock
             return None;
         }
-        let sequence = order.next();
+        let sequence = early.unwrap_or_else(|| order.next());
         if inner.log.append(sequence, entry, bytes, &mut trash) {
             inner.shed(victims, &mut trash);
         }
