@@ -160,3 +160,32 @@ fn two_disconnects_are_one() {
     });
     assert_eq!(outcomes, all([false, true]));
 }
+
+#[test]
+fn what_is_counted_was_so_at_some_moment() {
+    let outcomes = explore("counts against join, publish and disconnect", 40, || {
+        let world = world();
+        let room = world.room(1).unwrap();
+        let (socket, mut inbox) = world.connect();
+        let other = thread::spawn({
+            let (socket, room) = (socket.clone(), room.clone());
+            move || {
+                socket.join(&room).unwrap();
+                room.emit("m", message(1)).unwrap();
+                socket.disconnect(DisconnectReason::Server);
+            }
+        });
+        let before = room.len();
+        let retained = room.retained();
+        let after = room.len();
+        let sockets = world.socket_count();
+        let open = world.socket_ids().len();
+        assert!(before + after <= 2 && retained <= 1 && sockets <= 1);
+        assert!(open <= sockets, "who is gone does not come back");
+        other.join().unwrap();
+        assert_eq!(drain(&mut inbox), [1]);
+        assert_eq!((room.len(), room.retained(), world.socket_count()), (0, 0, 0));
+        (before, retained, after, sockets)
+    });
+    assert!(outcomes.is_superset(&all([(0, 0, 0, 1), (1, 1, 1, 1), (0, 0, 0, 0)])), "{outcomes:?}");
+}

@@ -226,3 +226,21 @@ fn a_cursor_dropped_while_it_is_cut_off_counts_no_more() {
         assert_eq!(log.messages(), 3);
     });
 }
+
+#[test]
+fn a_cursor_dropped_while_the_room_empties_keeps_nothing() {
+    explore("retirement against dropping the cursor", 4, || {
+        let log = shared(100, 1);
+        let follower = Follower::new(&log);
+        append(&log, 1);
+        append(&log, 1);
+        let reader = thread::spawn(move || drop(follower.cursor));
+        let mut trash = Garbage::new();
+        log.lock().retire(&mut trash);
+        drop(trash);
+        reader.join().unwrap();
+        // Whoever missed the chance to trim leaves it to the next.
+        trim(&log);
+        assert_eq!(log.lock().retained(), 0);
+    });
+}

@@ -11,6 +11,24 @@
 //! tells how often it has to run at least, and which outcomes the runs together have to show.
 //!
 //! loom reports an `Arc` that is leaked or dropped twice. The [`Token`]s in all messages hold one.
+//!
+//! Races that have to be here, each with a model of it:
+//!
+//! | race                                  | model                                                        |
+//! |---------------------------------------|--------------------------------------------------------------|
+//! | publish against read, over an edge    | `segment::a_reader_goes_on_over_the_edge`                    |
+//! | publish against publish               | `log::two_publishers_make_one_order`                         |
+//! | join against publish                  | `membership::a_joiner_gets_all_from_the_join_on`             |
+//! | leave against publish                 | `membership::a_leaver_gets_nothing_from_the_leave_on`        |
+//! | cursor dropped against retirement     | `log::a_cursor_dropped_while_the_room_empties_keeps_nothing` |
+//! | lag against read                      | `room::gaps_are_where_messages_are_missing`                  |
+//! | close against publish                 | `membership::a_closed_socket_gets_what_was_published_before` |
+//! | room made against room made           | `index::two_who_make_a_room_make_one`                        |
+//! | inbox dropped against delivery        | `engine::a_dropped_inbox_leaves_nothing_behind`              |
+//! | transport changed against delivery    | `outgoing::who_comes_to_be_woken_late_is`                    |
+//! | sleep against what has to wake        | all of `wake`                                                |
+//! | counts read against what changes them | `engine::what_is_counted_was_so_at_some_moment`              |
+//! | made against made, what is made once  | all of `once`                                                |
 
 mod ack;
 mod capacity;
@@ -24,6 +42,7 @@ mod life;
 mod listed;
 mod log;
 mod membership;
+mod once;
 mod outgoing;
 mod room;
 mod scene;

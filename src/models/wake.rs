@@ -6,6 +6,7 @@ use loom::thread;
 
 use super::scene::{Alarm, Member, Scene};
 use super::{all, explore, explore_within};
+use crate::Engine;
 use crate::config::Overflow;
 use crate::reason::DisconnectReason;
 use crate::sync::Arc;
@@ -176,4 +177,26 @@ fn who_stops_waiting_misses_nothing() {
     });
     assert!(outcomes.contains(&(true, true, true)), "{outcomes:?}");
     assert!(outcomes.contains(&(true, false, false)), "{outcomes:?}");
+}
+
+#[test]
+fn a_thread_that_blocks_is_woken() {
+    explore_within(2, "emit against a thread that blocks", 50, || {
+        let (socket, mut inbox) = Engine::new().of("/").unwrap().connect();
+        let emitter = thread::spawn(move || socket.emit("one", ()).unwrap());
+        assert_eq!(inbox.recv().unwrap().event(), "one");
+        emitter.join().unwrap();
+    });
+}
+
+#[test]
+fn a_thread_that_waits_for_an_answer_is_woken() {
+    explore("answer against a thread that waits", 15, || {
+        let (socket, mut inbox) = Engine::new().of("/").unwrap().connect();
+        let ack = socket.emit_with_ack("one?", ()).unwrap();
+        let closer = thread::spawn(move || socket.disconnect("over"));
+        assert!(ack.wait().is_err());
+        closer.join().unwrap();
+        inbox.drain(|_| {});
+    });
 }
