@@ -378,3 +378,21 @@ fn a_fold_lets_nothing_through_that_was_not_for_the_socket() {
         }
     });
 }
+
+/// Locked in the order in which they are named, two threads would wait for each other here.
+#[test]
+fn unions_may_name_their_rooms_in_any_order() {
+    const EMITS: usize = 2000;
+    watched("unions in opposite orders", || {
+        let namespace = namespace();
+        let (socket, mut inbox) = namespace.connect();
+        socket.join(["room", "other"]).unwrap();
+        thread::scope(|scope| {
+            for rooms in [["room", "other"], ["other", "room"]] {
+                let namespace = &namespace;
+                scope.spawn(move || (0..EMITS).for_each(|_| _ = namespace.to(rooms).emit("n", ()).unwrap()));
+            }
+        });
+        assert_eq!(inbox.drain(|_| {}), 2 * EMITS);
+    });
+}
