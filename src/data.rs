@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::foreign::contain;
 use crate::sync::{Mutex, OnceLock};
 
 type Value = Arc<dyn Any + Send + Sync>;
@@ -67,6 +68,15 @@ impl DataMap {
             values.swap_remove(place?).1
         };
         removed.downcast().ok()
+    }
+}
+
+impl Drop for DataMap {
+    /// Drops each value without a panic: whoever happens to let go of the socket or room last is not to blame.
+    fn drop(&mut self) {
+        let Some(values) = self.0.get() else { return };
+        let values = std::mem::take(&mut *values.lock());
+        values.into_iter().for_each(|(_, value)| contain(|| drop(value)));
     }
 }
 

@@ -31,6 +31,10 @@ struct Place {
 }
 
 impl Encodings {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.get().is_none()
+    }
+
     /// The encoding of a codec under an event, which `encode` makes if there is none.
     pub(crate) fn get<T: Clone + Send + Sync + 'static>(
         &self,

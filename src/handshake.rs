@@ -4,6 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::foreign::contain;
+
 /// What is known of a connection before anything is said on it: what its transport tells of the other side.
 ///
 /// Named text, such as headers, the query of a URL and an address, in order and with repeats; and one value
@@ -24,6 +26,15 @@ pub struct Handshake(Arc<Known>);
 struct Known {
     text: Vec<(Box<str>, Box<str>)>,
     data: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Drop for Known {
+    /// Drops the transport's value without a panic: whoever happens to let go of it last is not to blame.
+    fn drop(&mut self) {
+        if let Some(data) = self.data.take() {
+            contain(|| drop(data));
+        }
+    }
 }
 
 impl Handshake {

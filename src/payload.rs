@@ -1,12 +1,13 @@
 //! What messages carry: shared by all recipients, copied for none.
 
 use std::any::Any;
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use triomphe::ThinArc;
 
 use crate::encodings::Encodings;
+use crate::foreign::contain;
 
 /// The content of a message: bytes, text, JSON, or any value in an [`Arc`].
 ///
@@ -44,6 +45,20 @@ struct Head {
     kind: Kind,
     /// What codecs have made of it.
     encodings: Encodings,
+}
+
+impl Drop for Head {
+    /// What is the user's in it goes without a panic: whoever happens to let go of it last is not to blame.
+    fn drop(&mut self) {
+        if matches!(self.kind, Kind::Value { .. }) {
+            let value = mem::replace(&mut self.kind, Kind::Bytes);
+            contain(|| drop(value));
+        }
+        if !self.encodings.is_empty() {
+            let encodings = mem::take(&mut self.encodings);
+            contain(|| drop(encodings));
+        }
+    }
 }
 
 /// Where the content is: behind this header in the same block, or in somebody else's `Arc`.
