@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{messages, number, watched};
+use common::{hammer, messages, number, watched};
 use roomcast::{Closed, DisconnectReason, Engine, Inbox, Namespace, RecvTimeoutError, Socket};
 
 fn namespace() -> Namespace {
@@ -210,30 +210,6 @@ fn a_busy_reader_hears_of_its_disconnection() {
             assert_eq!(reader.join().unwrap(), DisconnectReason::from("over"));
         }
     });
-}
-
-/// Publishes from two threads, so many messages each, in all the ways that can wake.
-fn hammer(namespace: &Namespace, socket: &Socket, each: u64) -> Vec<thread::JoinHandle<()>> {
-    (0..2_u64)
-        .map(|publisher| {
-            let (namespace, socket) = (namespace.clone(), socket.clone());
-            thread::spawn(move || {
-                for n in 0..each {
-                    let payload = (2 * n + publisher).to_le_bytes();
-                    match n % 4 {
-                        0 => namespace.to("room").emit("n", payload),
-                        1 => namespace.emit("n", payload),
-                        2 => socket.emit("n", payload),
-                        _ => namespace.to("room").to(socket.id()).emit("n", payload),
-                    }
-                    .unwrap();
-                    if n % 5 == publisher {
-                        thread::yield_now(); // let the reader fall asleep now and then
-                    }
-                }
-            })
-        })
-        .collect()
 }
 
 const EACH: u64 = 2_500;

@@ -2,26 +2,33 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
-use std::{process, thread};
+use std::{io, process, thread};
 
-use roomcast::{Backlog, Delivery, Inbox, Overflow, Payload};
+use roomcast::{Backlog, Delivery, Inbox, Namespace, Overflow, Payload, Socket};
 
-/// Far more than any test takes on a slow machine.
-const LIMIT: Duration = Duration::from_secs(60);
+/// How long anything watched may take: `ROOMCAST_WATCHDOG` in seconds, or far more than any test takes on a slow
+/// machine.
+fn limit() -> Duration {
+    let seconds = std::env::var("ROOMCAST_WATCHDOG").map_or(60, |seconds| seconds.parse().expect("a number"));
+    Duration::from_secs(seconds)
+}
 
-/// Runs `work` on a thread of its own, and ends the test program if it hangs.
+/// Runs `work` on a thread of its own and of this name, and ends the test program if it hangs.
 pub(crate) fn watched<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, end) = channel::<()>();
-    let worker = thread::spawn(move || {
+    let worker = thread::Builder::new().name(what.to_owned()).spawn(move || {
         let _done = done; // dropped when the work is over, by a panic too
         work()
     });
-    if end.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
-        eprintln!("`{what}` hangs: not over within {LIMIT:?}");
+    let worker = worker.expect("a thread");
+    if end.recv_timeout(limit()) == Err(RecvTimeoutError::Timeout) {
+        // Not by a macro, as the test program would keep that to itself.
+        let _ = writeln!(io::stderr(), "`{what}` hangs: not over within {:?}", limit());
         process::abort();
     }
     worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -49,6 +56,30 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+/// Publishes from two threads, so many messages each, in all the ways that can wake a socket that is in `room`.
+pub(crate) fn hammer(namespace: &Namespace, socket: &Socket, each: u64) -> Vec<thread::JoinHandle<()>> {
+    (0..2_u64)
+        .map(|publisher| {
+            let (namespace, socket) = (namespace.clone(), socket.clone());
+            thread::spawn(move || {
+                for n in 0..each {
+                    let payload = (2 * n + publisher).to_le_bytes();
+                    match n % 4 {
+                        0 => namespace.to("room").emit("n", payload),
+                        1 => namespace.emit("n", payload),
+                        2 => socket.emit("n", payload),
+                        _ => namespace.to("room").to(socket.id()).emit("n", payload),
+                    }
+                    .unwrap();
+                    if n % 5 == publisher {
+                        thread::yield_now(); // let the reader fall asleep now and then
+                    }
+                }
+            })
+        })
+        .collect()
 }
 
 /// What one drain brought.

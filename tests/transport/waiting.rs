@@ -8,11 +8,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use roomcast::{
-    Connection, Delivery, Engine, Namespace, Outbox, ReadyQueue, ServerPacket, Socket, Transport,
-};
+use roomcast::{Connection, Delivery, Engine, Namespace, Outbox, ReadyQueue, ServerPacket, Transport};
 
-use crate::common::{messages, number, watched};
+use crate::common::{hammer, messages, number, watched};
 use crate::rig::{Bell, Peer, connect, drain_all, drain_by, stop_at, text};
 
 /// The smallest runtime: polls, and waits for the waker.
@@ -37,28 +35,9 @@ fn engine() -> (Engine, Namespace) {
 
 const EACH: u64 = 1_000;
 
-/// Publishes from two threads in all ways, so many messages each, and closes the connection when both are done.
-fn hammer(namespace: &Namespace, socket: &Socket, connection: &Connection) -> JoinHandle<()> {
-    let publishers: Vec<_> = (0..2_u64)
-        .map(|publisher| {
-            let (namespace, socket) = (namespace.clone(), socket.clone());
-            thread::spawn(move || {
-                for n in 0..EACH {
-                    let payload = (2 * n + publisher).to_le_bytes();
-                    match n % 4 {
-                        0 => namespace.to("room").emit("n", payload),
-                        1 => namespace.emit("n", payload),
-                        2 => socket.emit("n", payload),
-                        _ => namespace.to("room").to(socket.id()).emit("n", payload),
-                    }
-                    .unwrap();
-                    if n % 5 == publisher {
-                        thread::yield_now(); // let the transport fall asleep now and then
-                    }
-                }
-            })
-        })
-        .collect();
+/// Publishes, and closes the connection when all is published.
+fn publish_and_close(namespace: &Namespace, connection: &Connection) -> JoinHandle<()> {
+    let publishers = hammer(namespace, &connection.socket("/").unwrap(), EACH);
     let connection = connection.clone();
     thread::spawn(move || {
         publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
@@ -99,7 +78,7 @@ fn under_fire(
     watched(what, move || {
         let (engine, namespace) = engine();
         let Peer { connection, mut outbox } = Peer::joined(&engine, transport, &["/"], "room");
-        let publishers = hammer(&namespace, &connection.socket("/").unwrap(), &connection);
+        let publishers = publish_and_close(&namespace, &connection);
         let mut expect = Expect::default();
         while outbox.closed().is_none() {
             wait(&mut outbox);
