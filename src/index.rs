@@ -121,3 +121,35 @@ pub(crate) fn remove_handle(room: &Topic) -> bool {
 fn is_named(name: &RoomName) -> impl Fn(&Arc<Topic>) -> bool + '_ {
     move |room| room.name() == Some(name)
 }
+
+#[cfg(all(test, not(roomcast_loom)))]
+mod tests {
+    use super::*;
+
+    const SHARDS: usize = 64;
+
+    fn place(index: &RoomIndex, hash: u64) -> Option<usize> {
+        index.shards.iter().position(|shard| std::ptr::eq(shard, index.shard(hash)))
+    }
+
+    #[test]
+    fn names_that_collide_in_one_index_are_spread_over_another() {
+        // Whoever knows the key of one index finds names that share a shard, and a part of its table.
+        let (known, other) = (RoomIndex::new(SHARDS), RoomIndex::new(SHARDS));
+        let bucket = |hash: u64| hash as usize % SHARDS;
+        let collides = |name: &RoomName| {
+            let hash = known.hasher.hash_one(name);
+            bucket(hash) == 0 && place(&known, hash) == Some(0)
+        };
+        let names: Vec<_> = (0..).map(RoomName::from).filter(collides).take(128).collect();
+        let (mut shards, mut buckets) = ([0; SHARDS], [0; SHARDS]);
+        for name in &names {
+            let hash = other.hasher.hash_one(name);
+            shards[place(&other, hash).unwrap()] += 1;
+            buckets[bucket(hash)] += 1;
+        }
+        // Two in each are expected; as many as this in one of them by chance once in 10^9 runs.
+        let most = shards.iter().chain(&buckets).max();
+        assert!(most < Some(&18), "{shards:?} {buckets:?}");
+    }
+}
