@@ -1,0 +1,41 @@
+//! Bodies of the fuzz targets: each takes any bytes, and panics if a promise is broken.
+//!
+//! They are plain functions, so that an ordinary test can run them on the corpus.
+
+mod choices;
+mod chunks;
+mod frames;
+mod names;
+mod operations;
+mod recorder;
+
+// The reference model of the integration tests. Its modules know each other by these names.
+#[path = "../../model/check.rs"]
+mod check;
+#[path = "../../model/mail.rs"]
+mod mail;
+#[path = "../../model/op.rs"]
+mod op;
+#[path = "../../model/reading.rs"]
+mod reading;
+#[path = "../../model/reads.rs"]
+mod reads;
+#[path = "../../model/rig.rs"]
+#[expect(dead_code, reason = "the fuzzer applies operations one by one")]
+mod rig;
+#[path = "../../model/world.rs"]
+mod world;
+
+use check::{Check, ensure};
+
+pub use chunks::chunks;
+pub use frames::frames;
+pub use names::names;
+pub use operations::operations;
+
+/// The body of a target.
+pub type Target = fn(&[u8]);
+
+/// All targets by name.
+pub const TARGETS: [(&str, Target); 4] =
+    [("operations", operations), ("names", names), ("frames", frames), ("chunks", chunks)];
