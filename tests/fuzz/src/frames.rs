@@ -178,22 +178,18 @@ impl Server {
 /// What a payload is in a packet: arguments as JSON, and attachments. Texts in the one form that they are written in.
 fn arguments(payload: &Payload) -> (Vec<String>, Vec<Bytes>) {
     let json = |text: &str| serde_json::to_string(text).expect("text is JSON");
+    let in_one_form = |value: &str| {
+        serde_json::from_str::<String>(value).map_or_else(|_| value.trim().to_owned(), |text| json(&text))
+    };
     if let Some(arguments) = payload.downcast_ref::<Arguments>() {
         let values: Vec<&RawValue> = serde_json::from_str(arguments.json()).expect("it is an array");
-        let values = values.iter().map(|value| match serde_json::from_str::<String>(value.get()) {
-            Ok(text) => json(&text),
-            Err(_) => value.get().to_owned(),
-        });
-        return match (values.collect(), arguments.attachments()) {
-            (values, attachments) => (values, attachments.to_vec()),
-        };
+        let values = values.iter().map(|value| in_one_form(value.get())).collect();
+        return (values, arguments.attachments().to_vec());
     }
     if let Some(text) = payload.as_str() {
         (vec![json(text)], Vec::new())
     } else if let Some(text) = payload.as_json() {
-        let value =
-            serde_json::from_str::<String>(text).map_or_else(|_| text.trim().to_owned(), |text| json(&text));
-        (vec![value], Vec::new())
+        (vec![in_one_form(text)], Vec::new())
     } else {
         match payload.as_bytes() {
             Some(bytes) if !bytes.is_empty() => {

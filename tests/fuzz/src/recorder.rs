@@ -173,6 +173,6 @@ impl Outbound for Silence {
     }
 
     async fn ready(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
