@@ -15,6 +15,8 @@
 
 #![cfg(roomcast_shuttle)]
 
+mod callbacks;
+mod life;
 mod membership;
 mod order;
 mod overflow;
