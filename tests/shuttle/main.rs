@@ -15,7 +15,10 @@
 
 #![cfg(roomcast_shuttle)]
 
+mod acks;
 mod callbacks;
+mod clients;
+mod connections;
 mod life;
 mod membership;
 mod order;
