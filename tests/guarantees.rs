@@ -27,10 +27,8 @@ fn every_test_that_the_chapter_names_exists() {
 
 /// The files in which a test of this path may be: a module, or a test program and the modules that it includes.
 fn sources(path: &str) -> Vec<PathBuf> {
-    let (home, path) = match path.strip_prefix("models::") {
-        Some(model) => ("src/models", model),
-        None => ("tests", path),
-    };
+    let in_source = path.strip_prefix("src::").or_else(|| path.starts_with("models::").then_some(path));
+    let (home, path) = in_source.map_or(("tests", path), |path| ("src", path));
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join(home).join(path.replace("::", "/"));
     let mut sources = vec![base.with_extension("rs")];
     let mut folders = vec![base];

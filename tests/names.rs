@@ -4,8 +4,8 @@ mod common;
 
 use common::{line, read};
 use roomcast::{
-    Backlog, DisconnectReason, EmitError, Engine, EngineBuilder, EventError, MembershipError, Namespace,
-    NamespaceError, RoomName, RoomNameError, Socket, SocketId, StaleSocket, Target,
+    DisconnectReason, EmitError, Engine, EventError, MembershipError, Namespace, NamespaceError,
+    ProtocolError, RoomName, RoomNameError, SendError, Socket, SocketId, StaleSocket, Target,
 };
 
 #[test]
@@ -342,67 +342,6 @@ fn nobody_is_no_error() {
 }
 
 #[test]
-fn knobs_at_and_beyond_their_edges() {
-    type Knob = fn(usize) -> Result<(), roomcast::ConfigError>;
-    fn built(set: Result<EngineBuilder, roomcast::ConfigError>) -> Result<(), roomcast::ConfigError> {
-        let namespace = set?.build().of("/knobs").expect("a good path");
-        let (socket, mut inbox) = namespace.connect();
-        socket.join(["a", "b"]).expect("short names");
-        namespace.to(["a", "b"]).emit("n", ()).expect("a good event");
-        assert_eq!(inbox.drain(|_| {}), 1);
-        Ok(())
-    }
-    let knobs: [(&str, Knob, &[usize], &[usize]); 6] = [
-        (
-            "shards",
-            |n| built(Engine::builder().shards(n)),
-            &[1, 2, 4096],
-            &[0, 3, 12, 4097, 8192, usize::MAX],
-        ),
-        (
-            "event_names",
-            |n| built(Engine::builder().event_names(n)),
-            &[0, 1, 131_040],
-            &[131_041, usize::MAX],
-        ),
-        (
-            "max_name_bytes",
-            |n| built(Engine::builder().max_name_bytes(n)),
-            &[1, 65_536],
-            &[0, 65_537, usize::MAX],
-        ),
-        (
-            "membership_backlog",
-            |n| built(Engine::builder().membership_backlog(n)),
-            &[2, 3, usize::MAX],
-            &[0, 1],
-        ),
-        (
-            "messages",
-            |n| built(Ok(Engine::builder().backlog(Backlog::new().messages(n)?))),
-            &[1, 7, 8, 1 << 32],
-            &[0, (1 << 32) + 1, usize::MAX],
-        ),
-        (
-            "bytes",
-            |n| built(Ok(Engine::builder().backlog(Backlog::new().bytes(n)?))),
-            &[1, 7, 8, 1 << 48],
-            &[0, (1 << 48) + 1, usize::MAX],
-        ),
-    ];
-    for (name, set, good, bad) in knobs {
-        for &value in good {
-            assert_eq!(set(value), Ok(()), "{name} {value}");
-        }
-        for &value in bad {
-            let error = set(value).expect_err(name);
-            assert_eq!(error.setting(), name, "{value}");
-            assert!(error.to_string().starts_with(&format!("`{name}` must be")), "{error}");
-        }
-    }
-}
-
-#[test]
 fn errors_say_what_is_wrong() {
     let told = [
         (NamespaceError::EngineClosed.to_string(), "the engine is closed"),
@@ -418,6 +357,19 @@ fn errors_say_what_is_wrong() {
             "the socket is closed: backlog over the limit",
         ),
         (EmitError::NamespaceClosed.to_string(), "the namespace is removed"),
+        (RoomNameError::TooManyRooms { limit: 3 }.to_string(), "the namespace cannot have more than 3 rooms"),
+        (MembershipError::TooManyRooms { limit: 3 }.to_string(), "the socket cannot be in more than 3 rooms"),
+        (EmitError::TooManyAcks { limit: 2 }.to_string(), "2 messages wait for answers, and no more can"),
+        (SendError::TooManyAcks { limit: 2 }.to_string(), "2 events wait for answers, and no more can"),
+        (
+            SendError::TooLong { bytes: 9, limit: 8 }.to_string(),
+            "the payload has 9 bytes, more than the limit of 8",
+        ),
+        (
+            ProtocolError::PayloadTooLong { bytes: 9, limit: 8 }.to_string(),
+            "the payload has 9 bytes, more than the limit of 8",
+        ),
+        (DisconnectReason::NamespaceFull.to_string(), "namespace full"),
     ];
     for (message, expected) in told {
         assert_eq!(message, expected);

@@ -13,7 +13,7 @@ struct Knob {
 
 const MAX: usize = usize::MAX;
 
-const KNOBS: [Knob; 9] = [
+const KNOBS: [Knob; 14] = [
     Knob { name: "shards", set: |n| Engine::builder().shards(n), good: &[1, 4096], bad: &[0, 3, 8192, MAX] },
     Knob {
         name: "event_names",
@@ -35,6 +35,26 @@ const KNOBS: [Knob; 9] = [
     },
     Knob { name: "inbound_queue", set: |n| Engine::builder().inbound_queue(n), good: &[1, MAX], bad: &[0] },
     Knob { name: "max_namespaces", set: |n| Engine::builder().max_namespaces(n), good: &[1, MAX], bad: &[0] },
+    Knob { name: "max_sockets", set: |n| Engine::builder().max_sockets(n), good: &[1, MAX], bad: &[0] },
+    Knob { name: "max_rooms", set: |n| Ok(Engine::builder().max_rooms(n)), good: &[2, MAX], bad: &[] },
+    Knob {
+        name: "max_rooms_per_socket",
+        set: |n| Ok(Engine::builder().max_rooms_per_socket(n)),
+        good: &[2, MAX],
+        bad: &[],
+    },
+    Knob {
+        name: "max_pending_acks",
+        set: |n| Ok(Engine::builder().max_pending_acks(n)),
+        good: &[0, MAX],
+        bad: &[],
+    },
+    Knob {
+        name: "max_payload_bytes",
+        set: |n| Ok(Engine::builder().max_payload_bytes(n)),
+        good: &[0, MAX],
+        bad: &[],
+    },
     Knob {
         name: "volatile_backlog",
         set: |n| Ok(Engine::builder().volatile_backlog(n.try_into().unwrap())),
