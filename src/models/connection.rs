@@ -2,7 +2,7 @@
 //!
 //! What is under the locks of `crate::sync` is interleaved here: the tables of connections and namespaces,
 //! attempts, jobs. Counters of the layers above (`hub.rs`, `listeners.rs`) are `std`'s, which loom does not see;
-//! `tests/stress.rs` covers those.
+//! `tests/stress` covers those.
 
 use std::sync::{Arc as StdArc, Mutex as StdMutex};
 

@@ -20,15 +20,24 @@ fn limit() -> Duration {
 
 /// Runs `work` on a thread of its own and of this name, and ends the test program if it hangs.
 pub(crate) fn watched<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    watched_for(limit(), what, work)
+}
+
+/// As [`watched`], with a limit for what may take longer.
+pub(crate) fn watched_for<T: Send + 'static>(
+    limit: Duration,
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
     let (done, end) = channel::<()>();
     let worker = thread::Builder::new().name(what.to_owned()).spawn(move || {
         let _done = done; // dropped when the work is over, by a panic too
         work()
     });
     let worker = worker.expect("a thread");
-    if end.recv_timeout(limit()) == Err(RecvTimeoutError::Timeout) {
+    if end.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
         // Not by a macro, as the test program would keep that to itself.
-        let _ = writeln!(io::stderr(), "`{what}` hangs: not over within {:?}", limit());
+        let _ = writeln!(io::stderr(), "`{what}` hangs: not over within {limit:?}");
         process::abort();
     }
     worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

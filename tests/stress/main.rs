@@ -1,7 +1,14 @@
 //! Threads at their own pace where loom does not look: connections, decisions, children, registrations. Each
 //! test does the same race many times over and checks what must hold whoever wins.
+//!
+//! `ROOMCAST_ROUNDS` sets how many times.
 
+#[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/counting.rs"]
+mod counting;
+
+mod settling;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,14 +16,23 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::watched;
+use common::watched_for;
 use roomcast::{
     ClientPacket, Connection, Decision, DisconnectReason, Engine, Handshake, Inbox, Namespace, Outbox,
     Payload, ReceiveError, RoomEvent, ServerPacket, Socket,
 };
 
-const ROUNDS: usize = 200;
 const THREADS: usize = 4;
+
+/// How often a race is run.
+fn rounds() -> usize {
+    std::env::var("ROOMCAST_ROUNDS").map_or(200, |rounds| rounds.parse().expect("a number"))
+}
+
+/// Ends the test program if the work hangs: far longer than so many rounds take on a slow machine.
+fn watched<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    watched_for(Duration::from_millis(300) * (200 + rounds() as u32), what, work)
+}
 
 /// Does all of these at the same time, each on a thread of its own.
 fn race(works: Vec<Box<dyn FnOnce() + Send>>) {
@@ -115,7 +131,7 @@ fn a_decision_a_deadline_or_the_end_of_the_connection() {
         });
         let mut now = Duration::ZERO;
         let mut ends = HashMap::<String, usize>::new();
-        for round in 0..ROUNDS * 4 {
+        for round in 0..rounds() * 4 {
             let (connection, mut outbox) = connect(&engine);
             enter(&connection, "/").unwrap();
             assert_eq!(engine.of("/").unwrap().room_len("waiting"), 1);
@@ -158,7 +174,7 @@ fn a_decision_a_deadline_or_the_end_of_the_connection() {
 fn an_engine_that_closes_leaves_nobody_and_keeps_nothing() {
     watched("close of the engine", || {
         let mut let_in = 0;
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds() {
             let engine = Engine::new();
             let attendance = Arc::new(Attendance::default());
             let (world, games) = (engine.of("/").unwrap(), engine.of_pattern("/game-{id}").unwrap());
@@ -221,7 +237,7 @@ fn nobody_is_in_a_child_that_others_do_not_find() {
             let engine = engine.clone();
             work(move || {
                 let (connection, mut outbox) = connect(&engine);
-                for _ in 0..ROUNDS * 5 {
+                for _ in 0..rounds() * 5 {
                     enter(&connection, "/game-1").unwrap();
                     if let Some(socket) = connection.socket("/game-1") {
                         let child = engine.get("/game-1").expect("somebody is in it");
@@ -246,7 +262,7 @@ fn handlers_of_one_socket_never_run_at_the_same_time() {
     watched("handlers", || {
         const EVENTS: u64 = 50;
         let engine = Engine::new();
-        for round in 0..ROUNDS / 4 {
+        for round in 0..rounds() / 4 {
             let world = engine.of(&format!("/{round}")).unwrap();
             let (at_work, seen) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(Vec::new())));
             let note = {
@@ -311,7 +327,7 @@ fn handlers_of_one_socket_never_run_at_the_same_time() {
 #[test]
 fn what_is_registered_once_is_called_once() {
     watched("once", || {
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds() {
             let engine = Engine::new();
             let world = engine.of("/").unwrap();
             let calls = Arc::new(AtomicUsize::new(0));
@@ -364,7 +380,7 @@ fn a_room_is_never_over_its_capacity() {
         let works = (0..THREADS).map(|thread| {
             let world = world.clone();
             work(move || {
-                for round in 0..ROUNDS * 2 {
+                for round in 0..rounds() * 2 {
                     let (socket, inbox) = world.connect();
                     let (first, second) =
                         [("a", "b"), ("b", "c"), ("c", "a"), ("b", "a")][(round + thread) % 4];
@@ -394,7 +410,7 @@ fn a_room_is_never_over_its_capacity() {
 #[test]
 fn a_capacity_counts_from_the_moment_it_is_set() {
     watched("first capacities", || {
-        for round in 0..ROUNDS * 5 {
+        for round in 0..rounds() * 5 {
             let world = Engine::new().of("/").unwrap();
             let [one, two] = [(); 2].map(|()| world.connect());
             let by_name = one.0.clone();
@@ -423,7 +439,7 @@ fn an_acked_broadcast_ends_whoever_answers_or_goes() {
         let engine = Engine::new();
         let world = engine.of("/").unwrap();
         let (mut answered, mut asked) = (0, 0);
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds() {
             let members: Vec<_> = (0..THREADS).map(|_| world.connect()).collect();
             members.iter().for_each(|(socket, _)| _ = socket.join("a").unwrap());
             let result = Arc::new(Mutex::new(None));
