@@ -1,0 +1,454 @@
+//! A client: a socket, what reads it, and what it checks that against.
+
+use std::cell::Cell;
+use std::ops::ControlFlow::{self, Continue};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use roomcast::{
+    ClientPacket, Connection, DisconnectReason, Emitted, Handshake, Inbox, MembershipError, Namespace,
+    Outbox, Payload, RoomName, ServerPacket, Socket, Transport,
+};
+
+use crate::checker::Checker;
+use crate::intake::{Intake, Question, Strict, Taken};
+use crate::random::Random;
+use crate::tally::Tally;
+use crate::world::{Audience, LIMIT, MUTED, Message, PATH, SAY, VOLATILE_BACKLOG, World, is_strict, payload};
+
+/// How many drains in a row may be too slow for a room.
+const LATE_GAPS: usize = 10;
+/// In how many rooms a client is at most.
+const ROOMS: usize = 6;
+/// And one of 64: so many that its idle rooms are not looked at.
+const MANY_ROOMS: usize = 40;
+/// Which one.
+const WIDE: u32 = 63;
+
+pub(crate) struct Client {
+    socket: Socket,
+    line: Line,
+    /// Rung when there is something to read, unless the client is polled.
+    bell: Option<Arc<Bell>>,
+    /// How often it may be: once after each drain.
+    wakes_due: u32,
+    pub(crate) checker: Checker,
+    questions: Vec<Question>,
+    is_muted: bool,
+    pub(crate) is_stalled: bool,
+    strict: Vec<Strict>,
+    /// Whether it was told that it is disconnected.
+    is_over: bool,
+    /// How many volatile messages an inbox had dropped when accounts were last closed.
+    dropped_before: u64,
+}
+
+enum Line {
+    Inbox(Inbox),
+    Outbox(Connection, Outbox),
+}
+
+/// Counts how often it is rung.
+#[derive(Default)]
+struct Bell(AtomicU32);
+
+impl Transport for Bell {
+    fn wake(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Client {
+    pub(crate) fn connect(world: &World, slot: u32, random: &mut Random) -> Self {
+        let audiences = [Audience::Everyone, Audience::EveryoneUnmuted, Audience::Direct(slot)];
+        let done = audiences.map(|audience| world.done(audience));
+        let bell = random.one_in(2).then(Arc::<Bell>::default);
+        let (socket, line) = if random.one_in(2) {
+            let (socket, mut inbox) = world.namespace.connect();
+            if let Some(bell) = bell.clone() {
+                inbox.on_wake(move || bell.wake());
+            }
+            (socket, Line::Inbox(inbox))
+        } else {
+            let (connection, outbox) = match &bell {
+                Some(bell) => world.engine.connect(Arc::clone(bell)),
+                None => world.engine.connect(Handshake::new()),
+            };
+            connection.receive(ClientPacket::Connect { namespace: PATH, auth: Payload::default() }).unwrap();
+            (connection.socket(PATH).expect("nothing refuses it"), Line::Outbox(connection, outbox))
+        };
+        *world.slots[slot as usize].socket.write().unwrap() = Some(socket.clone());
+        let mut checker = Checker::new(world.settings.seed, slot, socket.id());
+        for (audience, done) in audiences.into_iter().zip(done) {
+            checker.begin(audience, done, world.begun(audience));
+        }
+        Self {
+            socket,
+            line,
+            bell,
+            wakes_due: 1,
+            checker,
+            questions: Vec::new(),
+            is_muted: false,
+            is_stalled: false,
+            strict: Vec::new(),
+            is_over: false,
+            dropped_before: 0,
+        }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.socket.is_connected()
+    }
+
+    /// Whether it is one of those that are in many rooms.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.checker.slot % 64 == WIDE
+    }
+
+    /// Joins, leaves, moves, or changes whether it is muted. Does nothing if it would come back to what it has left
+    /// and has yet to read.
+    pub(crate) fn change(&mut self, world: &World, random: &mut Random, tally: &mut Tally) {
+        let old: Vec<u32> = self.checker.rooms().collect();
+        let mut rooms = old.clone();
+        let new_room = random.below(world.settings.rooms);
+        let most_rooms = if self.is_wide() { MANY_ROOMS } else { ROOMS };
+        match random.below(8) {
+            0 if !self.is_muted && !self.is_wide() => rooms.clear(),
+            0 | 1 => {}
+            2 if !rooms.is_empty() => _ = rooms.swap_remove(random.below(rooms.len() as u32) as usize),
+            3 | 4 if !rooms.is_empty() && !rooms.contains(&new_room) => {
+                let place = random.below(rooms.len() as u32) as usize;
+                rooms[place] = new_room;
+            }
+            _ if rooms.len() < most_rooms && !rooms.contains(&new_room) => rooms.push(new_room),
+            _ => return,
+        }
+        let is_muted = self.is_muted != (rooms == old);
+        let audiences = |rooms: &[u32], is_muted| audiences(world, rooms, is_muted);
+        let (before, after) = (audiences(&old, self.is_muted), audiences(&rooms, is_muted));
+        let without = |these: &[Audience], those: &[Audience]| {
+            these.iter().copied().filter(|audience| !those.contains(audience)).collect::<Vec<_>>()
+        };
+        let (begin, end) = (without(&after, &before), without(&before, &after));
+        let joined: Vec<_> = rooms.iter().copied().filter(|room| !old.contains(room)).collect();
+        let left: Vec<_> = old.iter().copied().filter(|room| !rooms.contains(room)).collect();
+        if begin.iter().any(|audience| self.checker.is_ending(*audience))
+            || joined.iter().any(|room| self.checker.has_left(*room))
+        {
+            return;
+        }
+        let done: Vec<_> = begin.iter().chain(&end).map(|audience| world.done(*audience)).collect();
+        let strict = joined.iter().filter(|room| is_strict(**room));
+        let strict = strict.map(|&room| Strict { room, read: [world.appends_done(room); 3], left: None });
+        let strict: Vec<_> = strict.collect();
+        let name = |room: &u32| world.names[*room as usize].clone();
+        let changed = match (&joined[..], &left[..]) {
+            ([], []) if is_muted => self.socket.join(MUTED),
+            ([], []) => self.socket.leave(MUTED),
+            ([room], []) => self.socket.join(name(room)),
+            ([], [room]) => self.socket.leave(name(room)),
+            ([], _) => self.socket.leave_all(),
+            _ => {
+                let mut names: Vec<RoomName> = rooms.iter().map(name).collect();
+                names.extend(is_muted.then(|| MUTED.into()));
+                self.socket.set_rooms(names).map(|(joined, left)| joined + left)
+            }
+        };
+        match changed {
+            Ok(count) => assert_eq!(count, (joined.len() + left.len()).max(1), "rooms joined and left"),
+            Err(MembershipError::Closed(_)) => return, // as it was behind
+            Err(error) => panic!("{error}"),
+        }
+        let since = world.now();
+        let begun: Vec<_> = begin.iter().chain(&end).map(|audience| world.begun(*audience)).collect();
+        let bounds = || done.iter().copied().zip(begun.iter().copied());
+        for (audience, (done, begun)) in begin.iter().zip(bounds()) {
+            self.checker.begin(*audience, done, begun);
+        }
+        for (audience, (done, begun)) in end.iter().zip(bounds().skip(begin.len())) {
+            self.checker.end(*audience, done, begun);
+        }
+        joined.iter().for_each(|room| self.checker.joined(*room, since));
+        left.iter().for_each(|room| self.checker.left(*room));
+        for old in self.strict.iter_mut().filter(|strict| left.contains(&strict.room)) {
+            old.left = Some(3);
+        }
+        self.strict.extend(strict);
+        self.is_muted = is_muted;
+        tally.joins += joined.len() as u64;
+        tally.leaves += left.len() as u64;
+        tally.mutes += u64::from(joined.is_empty() && left.is_empty());
+    }
+
+    /// Emits to others in a room, in one of the ways in which a client is named. Returns how many it may have reached.
+    pub(crate) fn speak(&mut self, world: &World, publisher: usize, random: &mut Random) -> usize {
+        let own: Vec<u32> = self.checker.rooms().collect();
+        let room = random.pick(&own).copied().unwrap_or_else(|| random.below(world.settings.rooms));
+        let (name, event) = (&world.names[room as usize], &world.event);
+        let (socket, line, is_member) = (&self.socket, &self.line, own.contains(&room));
+        let way = random.below(5);
+        let audience = match way {
+            2 if is_member => Audience::Guest(room),
+            4 => Audience::Pair(room),
+            _ => Audience::Room(room),
+        };
+        let published = world.publish(publisher, audience, |message| {
+            let payload = payload(message);
+            match (way, &world.handles[room as usize], line) {
+                (0, Some(handle), _) => handle.emit_from(socket, event, payload).ok(),
+                (1, ..) => world.namespace.to(name).except(socket.id()).emit(event, payload).ok(),
+                (2, ..) if is_member => world.namespace.to(socket.id()).to(name).emit(event, payload).ok(),
+                (3, _, Line::Outbox(connection, _)) => {
+                    SAID.take();
+                    let packet = ClientPacket::Event { namespace: PATH, event: SAY, payload, ack: None };
+                    _ = connection.receive(packet);
+                    SAID.take()
+                }
+                (4, ..) => socket.target(&world.pairs[room as usize]).emit(event, payload).ok(),
+                _ => socket.to(name).emit(event, payload).ok(),
+            }
+        });
+        let Some((number, members)) = published else { return 0 };
+        if !matches!(audience, Audience::Guest(_)) {
+            self.checker.exclude(audience, publisher, number);
+        }
+        members
+    }
+
+    /// Is asked a question, which it answers when it comes to it.
+    pub(crate) fn ask(&mut self, world: &World, publisher: usize, tally: &mut Tally) {
+        let mut asked = None;
+        let published = world.publish(publisher, Audience::Direct(self.checker.slot), |message| {
+            asked = Some(self.socket.emit_with_ack(&world.event, payload(message)).ok()?);
+            Some(Emitted::default())
+        });
+        if let (Some((number, _)), Some(ack)) = (published, asked) {
+            self.questions.push(Question { publisher, number, ack });
+            tally.asked += 1;
+        }
+    }
+
+    /// Reads everything, unless it is to be woken and was not, and checks that this is everything. Returns whether it
+    /// is connected.
+    pub(crate) fn read(&mut self, world: &World, random: &mut Random, tally: &mut Tally) -> bool {
+        let emitted = self.checker.emitted(world);
+        if self.wakes() == Some(0) && self.is_connected() {
+            tally.naps += 1;
+            return true;
+        }
+        let appended: Vec<_> = self.strict.iter().map(|strict| world.appends_done(strict.room)).collect();
+        let dropped = self.dropped();
+        let mut taken = Taken::default();
+        let limit = if random.one_in(8) { 1 + u64::from(random.below(64)) } else { u64::MAX };
+        if self.take(world, limit, &mut taken, tally).is_break() {
+            _ = self.take(world, u64::MAX, &mut taken, tally);
+        }
+        // If a room runs over while it is drained, the gap may be after all that this drain has seen. The next one tells.
+        let mut missing = self.checker.missing(&emitted);
+        for _ in 0..LATE_GAPS {
+            if missing > 0 && self.is_connected() {
+                tally.late_gaps += 1;
+                _ = self.take(world, u64::MAX, &mut taken, tally);
+                missing = self.checker.missing(&emitted);
+            }
+        }
+        if taken.messages <= u64::from(VOLATILE_BACKLOG) && dropped != self.dropped() {
+            self.checker.violated("volatile messages dropped, with few others", &taken);
+        }
+        if !self.is_connected() {
+            return false;
+        }
+        if taken.is_overrun {
+            self.checker.violated("connected, though it has missed messages of a strict room", &self.strict);
+        }
+        for (strict, appended) in self.strict.iter_mut().zip(appended) {
+            strict.read.rotate_left(1);
+            strict.read[2] = appended;
+            strict.left = strict.left.map(|drains| drains - 1);
+        }
+        self.strict.retain(|strict| strict.left != Some(0));
+        if missing > 0 {
+            self.checker.violated("less than was emitted", &(missing, emitted));
+        }
+        self.checker.settle_ended();
+        true
+    }
+
+    /// Checks, with nobody publishing, that it is not in a room that was to disconnect it.
+    pub(crate) fn check_strict(&self, world: &World) {
+        // A segment is an eighth of the limit: one more than that may be held, and one was open when the client last read.
+        let most = (LIMIT + LIMIT / 8 * 2) as u64;
+        for strict in self.strict.iter().filter(|strict| strict.left.is_none()) {
+            let unread = self.checker.unread(world, strict.room);
+            if unread > most && self.is_connected() {
+                self.checker.violated("connected, though it is behind in a strict room", &(strict, unread));
+            }
+        }
+    }
+
+    /// Closes all accounts, with nobody publishing.
+    pub(crate) fn settle(&mut self, world: &World) {
+        let dropped = self.dropped().map(|dropped| dropped - self.dropped_before);
+        self.checker.settle(world, dropped);
+        self.dropped_before = self.dropped().unwrap_or(0);
+        self.questions.clear(); // those that are left went lost, in gaps that were told
+    }
+
+    /// Disconnects it, reads to the end what came before, and checks that this is everything.
+    pub(crate) fn leave(mut self, world: &World, tally: &mut Tally) {
+        let emitted = self.checker.emitted(world);
+        let reason = DisconnectReason::Other("that is it".into());
+        let was_connected = match &self.line {
+            Line::Inbox(_) => self.socket.disconnect(reason.clone()),
+            Line::Outbox(connection, _) => {
+                let is_connected = self.is_connected();
+                connection.close(reason.clone());
+                is_connected && self.socket.closed() == Some(reason.clone())
+            }
+        };
+        if was_connected {
+            self.checker.end_all(world, Some(&emitted));
+            self.finish(world, &reason, tally);
+        } else {
+            self.give_up(world, tally);
+        }
+    }
+
+    /// Reads to the end what came before it was disconnected for its backlog.
+    pub(crate) fn give_up(mut self, world: &World, tally: &mut Tally) {
+        // With one thread nobody is late.
+        let drain = if world.settings.threads == 1 { 2 } else { 0 };
+        let is_behind =
+            |strict: &Strict| world.appends_begun(strict.room) - strict.read[drain] >= LIMIT as u64;
+        if !self.strict.iter().any(is_behind) {
+            self.checker.violated("disconnected, and not behind", &(self.socket.closed(), &self.strict));
+        }
+        // By another thread, which may be at it.
+        while !self.is_over {
+            _ = self.take(world, u64::MAX, &mut Taken::default(), tally);
+            thread::yield_now();
+        }
+        self.checker.end_all(world, None);
+        tally.cut_off += 1;
+        self.finish(world, &DisconnectReason::Backlog, tally);
+    }
+
+    fn finish(&mut self, world: &World, reason: &DisconnectReason, tally: &mut Tally) {
+        _ = self.take(world, u64::MAX, &mut Taken::default(), tally);
+        if !self.is_over || self.socket.closed().as_ref() != Some(reason) {
+            self.checker.violated("another end", &(self.socket.closed(), reason));
+        }
+        self.checker.settle_ended();
+        self.checker.balance(self.dropped().map(|dropped| dropped - self.dropped_before));
+        check_gone(world, &self.socket, &self.checker, std::mem::take(&mut self.questions));
+    }
+
+    /// Goes without reading what there is.
+    pub(crate) fn die(self, world: &World) {
+        let Self { line, socket, mut checker, questions, .. } = self;
+        drop(line);
+        if socket.is_connected() {
+            checker.violated("connected, without an inbox", &socket);
+        }
+        checker.settle_ended();
+        check_gone(world, &socket, &checker, questions);
+    }
+
+    /// How often it was woken since this was last asked, unless it is polled.
+    fn wakes(&mut self) -> Option<u32> {
+        let wakes = self.bell.as_ref()?.0.swap(0, Ordering::SeqCst);
+        if wakes > self.wakes_due {
+            self.checker.violated("more wake-ups than one for each drain", &wakes);
+        }
+        self.wakes_due -= wakes;
+        Some(wakes)
+    }
+
+    fn dropped(&self) -> Option<u64> {
+        match &self.line {
+            Line::Inbox(inbox) => Some(inbox.volatile_dropped()),
+            Line::Outbox(..) => None,
+        }
+    }
+
+    /// Reads until there is nothing left, or breaks at this many messages.
+    fn take(&mut self, world: &World, limit: u64, taken: &mut Taken, tally: &mut Tally) -> ControlFlow<()> {
+        let Self { socket, line, checker, questions, strict, is_over, .. } = self;
+        let connection = match line {
+            Line::Inbox(_) => None,
+            Line::Outbox(connection, _) => Some(connection.clone()),
+        };
+        let mut intake =
+            Intake { world, socket, connection, checker, questions, strict, limit, taken, tally };
+        let drained = match line {
+            Line::Inbox(inbox) => inbox.try_drain(|delivery| intake.delivery(&delivery)),
+            Line::Outbox(_, outbox) => outbox.try_drain(|packet| match packet {
+                ServerPacket::Event { delivery, .. } => intake.delivery(&delivery),
+                ServerPacket::Gap { gap, .. } => intake.gap(gap),
+                ServerPacket::Connect { .. } => Continue(()),
+                ServerPacket::Disconnect { .. } => {
+                    *is_over = true;
+                    Continue(())
+                }
+                other => intake.checker.violated("not a packet of this run", &other),
+            }),
+        };
+        if let Line::Inbox(inbox) = line {
+            self.is_over = inbox.closed().is_some();
+        }
+        self.wakes_due += u32::from(drained.is_continue());
+        drained
+    }
+}
+
+/// Checks that a socket that is gone is nobody's, and that nobody waits for it.
+fn check_gone(world: &World, socket: &Socket, checker: &Checker, questions: Vec<Question>) {
+    if socket.closed() == Some(DisconnectReason::Backlog) {
+        return; // by another thread, which may be at it
+    }
+    if socket.join("nowhere").is_ok() || world.namespace.socket(socket.id()).is_ok() {
+        checker.violated("there, though it is gone", &socket);
+    }
+    if let Some(question) = questions.into_iter().find(|question| !question.ack.is_done()) {
+        checker.violated("waited for, though it is gone", &question.number);
+    }
+}
+
+/// All that a client in these rooms is sent, but what is for it alone and for everyone.
+fn audiences(world: &World, rooms: &[u32], is_muted: bool) -> Vec<Audience> {
+    let mut audiences = Vec::with_capacity(rooms.len() * 6 + 1);
+    for &room in rooms {
+        audiences.extend([Audience::Room(room), Audience::Volatile(room), Audience::Guest(room)]);
+        for pair in [room, world.previous_room(room)].map(Audience::Pair) {
+            if !audiences.contains(&pair) {
+                audiences.push(pair);
+            }
+        }
+        if !is_muted {
+            audiences.push(Audience::Unmuted(room));
+        }
+    }
+    if !is_muted {
+        audiences.push(Audience::EveryoneUnmuted);
+    }
+    audiences
+}
+
+thread_local! {
+    /// What the handler has emitted that the client had called on this thread.
+    static SAID: Cell<Option<Emitted>> = const { Cell::new(None) };
+}
+
+/// Lets clients emit to the others in a room.
+pub(crate) fn handle_say(namespace: &Namespace, names: Arc<[RoomName]>) {
+    let handler = move |socket: &Socket, payload: Payload| {
+        let Some(Audience::Room(room)) = payload.downcast_ref::<Message>().map(|message| message.audience)
+        else {
+            panic!("not what clients say");
+        };
+        SAID.set(socket.to(names[room as usize].clone()).emit("message", payload).ok());
+    };
+    namespace.on(SAY, handler).unwrap();
+}

@@ -1,0 +1,43 @@
+//! What a run did.
+
+use std::fmt;
+
+macro_rules! tally {
+    ($($name:ident)*) => {
+        /// How often what was done.
+        #[derive(Default)]
+        pub(crate) struct Tally {
+            $(pub(crate) $name: u64,)*
+        }
+
+        impl Tally {
+            pub(crate) fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+
+        impl fmt::Display for Tally {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let names = [$(stringify!($name)),*];
+                let counts = [$(self.$name),*];
+                let members = names.iter().zip(counts).map(|(name, count)| format!("\"{name}\":{count}"));
+                f.write_str(&members.collect::<Vec<_>>().join(","))
+            }
+        }
+    };
+}
+
+tally! {
+    published
+    // Checked, each.
+    delivered
+    // And what they told.
+    gaps missed inexact late_gaps
+    joins leaves mutes
+    // Ended by itself, with everything read and with nothing; ended by the engine, as it was behind.
+    left died cut_off
+    stalled resumed
+    asked answered
+    // Reads that had nothing to read, as no wake-up had said so.
+    naps
+}

@@ -1,0 +1,267 @@
+//! What all threads share: the namespace, the rooms, the clients, and what was published so far.
+
+use std::array;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use roomcast::{
+    Backlog, Emitted, Engine, EventHandle, Namespace, Overflow, Payload, Room, RoomName, Socket, Target,
+};
+
+use crate::Settings;
+use crate::client::{Client, handle_say};
+
+/// The most threads that publish.
+pub(crate) const PUBLISHERS: usize = 4;
+/// How many messages a room keeps.
+pub(crate) const LIMIT: usize = 64;
+/// Behind how many messages a volatile one is dropped.
+pub(crate) const VOLATILE_BACKLOG: u32 = 32;
+pub(crate) const PATH: &str = "/soak";
+/// The room whose members some messages leave out.
+pub(crate) const MUTED: &str = "muted";
+/// The event by which a client asks its handler to emit to the others in a room.
+pub(crate) const SAY: &str = "say";
+
+/// One number for each publisher.
+pub(crate) type Numbers = [u32; PUBLISHERS];
+
+/// Whom a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    Room(u32),
+    /// Members of the room that are not muted.
+    Unmuted(u32),
+    /// Members of this room or the next one.
+    Pair(u32),
+    /// Members of the room that are not behind.
+    Volatile(u32),
+    /// Members of the room, of whom one is named too.
+    Guest(u32),
+    Everyone,
+    EveryoneUnmuted,
+    /// Whoever is in this slot.
+    Direct(u32),
+}
+
+/// A message, as all its recipients see it.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) audience: Audience,
+    pub(crate) publisher: usize,
+    /// Of those of the publisher for the audience, from 0.
+    pub(crate) number: u32,
+    /// When the emit began and returned, by the world's clock.
+    pub(crate) began: u64,
+    returned: AtomicU64,
+    /// Its place in the namespace's order, and 1; 0 before anybody knows.
+    place: AtomicU64,
+    live: Arc<AtomicU64>,
+}
+
+impl Message {
+    /// When the emit returned, or `u64::MAX`.
+    pub(crate) fn returned(&self) -> u64 {
+        self.returned.load(Ordering::Acquire)
+    }
+
+    /// Returns whether all who have seen the message, and who emitted it, saw it at this sequence.
+    pub(crate) fn agrees(&self, sequence: u64) -> bool {
+        let place = sequence + 1;
+        match self.place.load(Ordering::Relaxed) {
+            0 => {
+                let seen = self.place.compare_exchange(0, place, Ordering::Relaxed, Ordering::Relaxed);
+                seen.is_ok() || seen == Err(place)
+            }
+            seen => seen == place,
+        }
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        self.live.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many messages each publisher has begun to emit to one audience, and how many it has emitted.
+#[derive(Default)]
+struct Counts {
+    begun: [AtomicU32; PUBLISHERS],
+    done: [AtomicU32; PUBLISHERS],
+}
+
+/// One place for a client: whoever is in it is replaced when it dies.
+pub(crate) struct Slot {
+    pub(crate) client: Mutex<Option<Client>>,
+    /// To send to it without holding the client.
+    pub(crate) socket: RwLock<Option<Socket>>,
+}
+
+pub(crate) struct World {
+    pub(crate) settings: Settings,
+    pub(crate) engine: Engine,
+    pub(crate) namespace: Namespace,
+    pub(crate) event: EventHandle,
+    pub(crate) names: Arc<[RoomName]>,
+    /// Of half of the rooms. The others are found by name, and cease to exist when they are empty.
+    pub(crate) handles: Vec<Option<Room>>,
+    pub(crate) pairs: Vec<Target>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) live: Arc<AtomicU64>,
+    pub(crate) delivered: AtomicU64,
+    pub(crate) is_stopped: AtomicBool,
+    counts: Vec<Counts>,
+    /// Begun and done, of all messages that went into a room's log.
+    appended: Vec<[AtomicU64; 2]>,
+    clock: AtomicU64,
+}
+
+impl World {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let backlog = Backlog::new().messages(LIMIT).unwrap();
+        let engine = Engine::builder().backlog(backlog).volatile_backlog(VOLATILE_BACKLOG).build();
+        let namespace = engine.of(PATH).unwrap();
+        let rooms = settings.rooms;
+        let names: Arc<[_]> = (0..rooms)
+            .map(|room| if room % 3 == 0 { format!("room {room}").into() } else { RoomName::from(room) })
+            .collect();
+        handle_say(&namespace, Arc::clone(&names));
+        let handle = |room: u32| {
+            let handle = namespace.room(&names[room as usize]).unwrap();
+            if is_strict(room) {
+                handle.set_backlog(backlog.overflow(Overflow::Disconnect));
+            }
+            handle
+        };
+        let handles: Vec<_> = (0..rooms).map(|room| (room % 2 == 0).then(|| handle(room))).collect();
+        let pair = |room: u32| {
+            let names = [room, (room + 1) % rooms].map(|room| names[room as usize].clone());
+            Target::new().to(names)
+        };
+        let slot = |_| Slot { client: Mutex::default(), socket: RwLock::default() };
+        Self {
+            event: namespace.event("message").unwrap(),
+            pairs: (0..rooms).map(pair).collect(),
+            slots: (0..settings.sockets).map(slot).collect(),
+            live: Arc::default(),
+            delivered: AtomicU64::default(),
+            is_stopped: AtomicBool::default(),
+            counts: (0..rooms * 5 + 2 + settings.sockets).map(|_| Counts::default()).collect(),
+            appended: (0..rooms).map(|_| Default::default()).collect(),
+            clock: AtomicU64::new(1),
+            settings,
+            engine,
+            namespace,
+            names,
+            handles,
+        }
+    }
+
+    /// Has a message made and emitted, numbered and stamped. Returns its number and how many sockets it may have
+    /// reached; `None` if the emit was refused, and then the number is the next message's.
+    pub(crate) fn publish(
+        &self,
+        publisher: usize,
+        audience: Audience,
+        emit: impl FnOnce(&Arc<Message>) -> Option<Emitted>,
+    ) -> Option<(u32, usize)> {
+        let counts = &self.counts[self.index(audience)];
+        let number = counts.begun[publisher].load(Ordering::Relaxed);
+        counts.begun[publisher].store(number + 1, Ordering::SeqCst);
+        let [first, second] = self.rooms_of(audience);
+        let rooms = || first.into_iter().chain(second);
+        rooms().for_each(|room| _ = self.appended[room as usize][0].fetch_add(1, Ordering::SeqCst));
+        self.live.fetch_add(1, Ordering::Relaxed);
+        let message = Arc::new(Message {
+            audience,
+            publisher,
+            number,
+            began: self.now(),
+            returned: AtomicU64::new(u64::MAX),
+            place: AtomicU64::default(),
+            live: Arc::clone(&self.live),
+        });
+        let emitted = emit(&message);
+        message.returned.store(self.now(), Ordering::Release);
+        rooms().for_each(|room| _ = self.appended[room as usize][1].fetch_add(1, Ordering::SeqCst));
+        let Some(emitted) = emitted else {
+            counts.begun[publisher].store(number, Ordering::SeqCst);
+            return None;
+        };
+        if let Some(sequence) = emitted.sequence() {
+            assert!(message.agrees(sequence), "emitted at {sequence}, and read as {message:?}");
+        }
+        counts.done[publisher].store(number + 1, Ordering::Release);
+        Some((number, emitted.members()))
+    }
+
+    /// How many messages were begun: whatever is published from now on has a higher number.
+    pub(crate) fn begun(&self, audience: Audience) -> Numbers {
+        array::from_fn(|publisher| self.counts[self.index(audience)].begun[publisher].load(Ordering::SeqCst))
+    }
+
+    /// How many messages were emitted: all of these were published before now.
+    pub(crate) fn done(&self, audience: Audience) -> Numbers {
+        array::from_fn(|publisher| self.counts[self.index(audience)].done[publisher].load(Ordering::Acquire))
+    }
+
+    /// How many messages were begun to be emitted into a room's log.
+    pub(crate) fn appends_begun(&self, room: u32) -> u64 {
+        self.appended[room as usize][0].load(Ordering::SeqCst)
+    }
+
+    /// How many messages were emitted into a room's log, those that were refused included.
+    pub(crate) fn appends_done(&self, room: u32) -> u64 {
+        self.appended[room as usize][1].load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub(crate) fn next_room(&self, room: u32) -> u32 {
+        (room + 1) % self.settings.rooms
+    }
+
+    pub(crate) fn previous_room(&self, room: u32) -> u32 {
+        (room + self.settings.rooms - 1) % self.settings.rooms
+    }
+
+    /// The rooms that an audience names, in this order.
+    pub(crate) fn rooms_of(&self, audience: Audience) -> [Option<u32>; 2] {
+        match audience {
+            Audience::Room(room)
+            | Audience::Unmuted(room)
+            | Audience::Volatile(room)
+            | Audience::Guest(room) => [Some(room), None],
+            Audience::Pair(room) => [Some(room), Some(self.next_room(room))],
+            Audience::Everyone | Audience::EveryoneUnmuted | Audience::Direct(_) => [None; 2],
+        }
+    }
+
+    fn index(&self, audience: Audience) -> usize {
+        let everyone = self.settings.rooms * 5;
+        let index = match audience {
+            Audience::Room(room) => room * 5,
+            Audience::Unmuted(room) => room * 5 + 1,
+            Audience::Pair(room) => room * 5 + 2,
+            Audience::Volatile(room) => room * 5 + 3,
+            Audience::Guest(room) => room * 5 + 4,
+            Audience::Everyone => everyone,
+            Audience::EveryoneUnmuted => everyone + 1,
+            Audience::Direct(slot) => everyone + 2 + slot,
+        };
+        index as usize
+    }
+}
+
+/// Whether a room disconnects those who fall behind.
+pub(crate) fn is_strict(room: u32) -> bool {
+    room % 8 == 4
+}
+
+/// The message as a payload.
+pub(crate) fn payload(message: &Arc<Message>) -> Payload {
+    Payload::from(Arc::clone(message))
+}
