@@ -119,11 +119,12 @@ fn what_happens_to_rooms_is_told_once_and_in_order() {
         world.on_room({
             let events = Arc::clone(&events);
             move |world, event| {
-                if let RoomEvent::Joined(room, socket) = event {
-                    if *room == "limbo".into() {
-                        // Who is gone by now has left.
+                match event {
+                    // Who is gone by now has left.
+                    RoomEvent::Joined(room, socket) if *room == "limbo".into() => {
                         drop(world.socket(*socket).map(|socket| socket.leave(room)));
                     }
+                    _ => {}
                 }
                 events.lock().unwrap().push(event.clone());
             }

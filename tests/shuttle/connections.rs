@@ -1,5 +1,6 @@
 //! Clients by transports: both halves of a connection, and what lets them in.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,7 +145,7 @@ fn a_connection_is_closed_for_one_reason() {
         outbox.drain(|_| {});
         let reason = connection.closed().expect("closed");
         assert_eq!(outbox.closed(), Some(&reason));
-        assert_eq!(*line.closes.lock().unwrap(), [reason.clone()]);
+        assert_eq!(*line.closes.lock().unwrap(), from_ref(&reason));
         assert_eq!(was_open, reason == "by hand".into());
         let is_mistaken = matches!(mistaken, Err(ReceiveError::Protocol(_)));
         assert!(is_mistaken || reason != DisconnectReason::Protocol);

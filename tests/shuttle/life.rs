@@ -1,5 +1,6 @@
 //! Ends: of sockets, namespaces and the engine. Told once and last, and nothing is left behind.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use roomcast::{DisconnectReason, EmitError, MembershipError, NamespaceError, StaleSocket};
@@ -26,8 +27,8 @@ fn a_disconnect_is_an_end_for_one_reason() {
         let posts = join(publisher);
         let member = member.finish();
         let Some(reason) = member.closed() else { panic!("the end was not told") };
-        let won: Vec<_> = ends.iter().filter_map(|(why, _)| *why).collect();
-        assert_eq!(won.iter().map(|why| DisconnectReason::from(*why)).collect::<Vec<_>>(), [reason.clone()]);
+        let won: Vec<_> = ends.iter().filter_map(|(why, _)| why.map(DisconnectReason::from)).collect();
+        assert_eq!(won, from_ref(&reason));
         let left = ends.iter().find_map(|(why, when)| why.map(|_| *when));
         member.check_order(&posts);
         member.check_stays(&posts, &[Stay { joined, left }]);
