@@ -280,3 +280,6 @@ impl<T> Log<T> {
         }
     }
 }
+
+#[cfg(all(test, not(roomcast_loom)))]
+mod tests;

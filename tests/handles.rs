@@ -1,0 +1,46 @@
+//! What handles are as values: equal, printed, names, and what is kept with a room.
+
+use std::sync::Arc;
+
+use roomcast::{DisconnectReason, Engine, RoomName};
+
+#[test]
+fn handles_of_one_room_are_equal_and_of_others_are_not() {
+    let engine = Engine::new();
+    let world = engine.of("/world").unwrap();
+    let lobby = world.room("lobby").unwrap();
+    assert_eq!(lobby, world.room("lobby").unwrap());
+    assert_eq!(lobby, lobby.clone());
+    assert_ne!(lobby, world.room("attic").unwrap());
+    assert_ne!(lobby, engine.of("/other").unwrap().room("lobby").unwrap());
+    assert_eq!(RoomName::from(&lobby), *lobby.name());
+}
+
+#[test]
+fn handles_print_what_they_stand_for() {
+    let world = Engine::new().of("/world").unwrap();
+    let room = format!("{:?}", world.room("lobby").unwrap());
+    assert!(room.contains("/world") && room.contains("lobby"), "{room}");
+
+    let (socket, mut inbox) = world.connect();
+    let open = format!("{inbox:?}");
+    assert!(open.contains(&format!("{:?}", socket.id())) && open.contains("None"), "{open}");
+    socket.disconnect(DisconnectReason::Server);
+    inbox.drain(|_| {});
+    let closed = format!("{inbox:?}");
+    assert!(closed.contains("Server"), "{closed}");
+}
+
+#[test]
+fn a_room_keeps_the_first_value_of_a_type_until_it_is_removed() {
+    let world = Engine::new().of("/world").unwrap();
+    let table = world.room("table").unwrap();
+    assert_eq!(table.remove_data::<u32>(), None);
+    let first = table.data_or_insert_with(|| 7_u32);
+    let again = world.room("table").unwrap().data_or_insert_with(|| 8_u32);
+    assert!(Arc::ptr_eq(&first, &again));
+    assert_eq!(table.set_data(9_u32).as_deref(), Some(&7));
+    assert_eq!(table.data::<u64>(), None, "another type is another value");
+    assert_eq!(table.remove_data::<u32>().as_deref(), Some(&9));
+    assert_eq!(table.data::<u32>(), None);
+}
