@@ -1,7 +1,7 @@
 //! The whole engine under shuttle's schedulers: scenarios of a few threads over the public interface.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg roomcast_shuttle" cargo test --release --test shuttle --target-dir target/shuttle
+//! RUSTFLAGS="--cfg roomcast_shuttle" cargo test --release --package roomcast-checkers --test shuttle --target-dir target/shuttle
 //! ```
 //!
 //! loom runs a small model in all its interleavings; these run scenes of several threads that are far too large for

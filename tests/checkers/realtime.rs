@@ -2,7 +2,7 @@
 //! watches, which is in nightly compilers:
 //!
 //! ```text
-//! RUSTFLAGS="-Zsanitizer=realtime --cfg roomcast_rtsan" cargo +nightly test --package roomcast-sanitizers \
+//! RUSTFLAGS="-Zsanitizer=realtime --cfg roomcast_rtsan" cargo +nightly test --package roomcast-checkers \
 //!     --test realtime --target x86_64-unknown-linux-gnu --target-dir target/rtsan
 //! ```
 //!

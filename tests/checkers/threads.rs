@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg roomcast_tsan" cargo +nightly build \
-//!     --release --package roomcast-sanitizers --bin threads --target x86_64-unknown-linux-gnu --target-dir target/tsan
+//!     --release --package roomcast-checkers --bin threads --target x86_64-unknown-linux-gnu --target-dir target/tsan
 //! TSAN_OPTIONS=suppressions=.ci/tsan-suppressions target/tsan/x86_64-unknown-linux-gnu/release/threads [MESSAGES]
 //! ```
 //!
