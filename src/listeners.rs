@@ -348,10 +348,10 @@ mod tests {
 
     #[test]
     fn what_a_table_holds_goes_in_the_order_in_which_it_came() {
-        struct Last(u32, Arc<crate::sync::Mutex<Vec<u32>>>);
+        struct Last(u32, Arc<std::sync::Mutex<Vec<u32>>>);
         impl Drop for Last {
             fn drop(&mut self) {
-                self.1.lock().push(self.0);
+                self.1.lock().unwrap().push(self.0);
             }
         }
         let filled = || {
@@ -367,7 +367,7 @@ mod tests {
         let (table, dropped) = filled();
         drop(table);
         for gone in [cleared, dropped] {
-            assert!(gone.lock().iter().copied().eq(0..20), "{gone:?}");
+            assert!(gone.lock().unwrap().iter().copied().eq(0..20), "{gone:?}");
         }
     }
 }
