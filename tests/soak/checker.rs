@@ -211,23 +211,44 @@ impl Checker {
         missing.saturating_sub(self.told.most)
     }
 
-    /// Closes the account of what has ended.
-    pub(crate) fn settle_ended(&mut self) {
+    /// Closes the account of what had ended before a drain that is over, and before which this was
+    /// [emitted](Self::emitted).
+    ///
+    /// Who is muted has the lock of that room, not of the one that is emitted to: a message of before may be under way
+    /// yet, and come later.
+    pub(crate) fn settle_ended(&mut self, emitted: &[Numbers]) {
+        self.members.retain(|member| !member.has_left);
+        let is_over = |(stream, done): (&Stream, &Numbers)| {
+            let latest = stream.end.as_ref().map(|ends| ends[1]);
+            latest.is_some_and(|latest| latest.iter().zip(done).all(|(latest, done)| latest <= done))
+        };
+        let over: Vec<bool> = self.streams.iter().zip(emitted).map(is_over).collect();
+        for place in (0..over.len()).rev().filter(|place| over[*place]) {
+            self.close(place);
+        }
+    }
+
+    /// Closes the account of all that has ended, with nothing more to come.
+    pub(crate) fn settle_all_ended(&mut self) {
         self.members.retain(|member| !member.has_left);
         while let Some(place) = self.streams.iter().position(|stream| stream.end.is_some()) {
-            let Stream { audience, next, latest_first, end } = self.streams.swap_remove(place);
-            let [earliest, latest] = *end.expect("just seen");
-            for publisher in 0..PUBLISHERS {
-                let ends = [earliest[publisher], latest[publisher]];
-                self.lose(audience, publisher, next[publisher], latest_first[publisher], ends);
-            }
+            self.close(place);
+        }
+    }
+
+    fn close(&mut self, place: usize) {
+        let Stream { audience, next, latest_first, end } = self.streams.swap_remove(place);
+        let [earliest, latest] = *end.expect("it has ended");
+        for publisher in 0..PUBLISHERS {
+            let ends = [earliest[publisher], latest[publisher]];
+            self.lose(audience, publisher, next[publisher], latest_first[publisher], ends);
         }
     }
 
     /// Closes all accounts, with nobody publishing: what was lost has to be what was told. `dropped` is how many volatile
     /// messages were, if that is known.
     pub(crate) fn settle(&mut self, world: &World, dropped: Option<u64>) {
-        self.settle_ended();
+        self.settle_all_ended();
         for place in 0..self.streams.len() {
             let audience = self.streams[place].audience;
             let done = world.done(audience);

@@ -188,10 +188,10 @@ impl Client {
         let room = random.pick(&own).copied().unwrap_or_else(|| random.below(world.settings.rooms));
         let (name, event) = (&world.names[room as usize], &world.event);
         let (socket, line, is_member) = (&self.socket, &self.line, own.contains(&room));
-        let way = random.below(5);
+        let (way, pair) = (random.below(5), World::pair_near(room));
         let audience = match way {
             2 if is_member => Audience::Guest(room),
-            4 => Audience::Pair(room),
+            4 => Audience::Pair(pair),
             _ => Audience::Room(room),
         };
         let published = world.publish(publisher, audience, |message| {
@@ -206,7 +206,7 @@ impl Client {
                     _ = connection.receive(packet);
                     SAID.take()
                 }
-                (4, ..) => socket.target(&world.pairs[room as usize]).emit(event, payload).ok(),
+                (4, ..) => socket.target(&world.pairs[pair as usize]).emit(event, payload).ok(),
                 _ => socket.to(name).emit(event, payload).ok(),
             }
         });
@@ -272,7 +272,7 @@ impl Client {
         if missing > 0 {
             self.checker.violated("less than was emitted", &(missing, emitted));
         }
-        self.checker.settle_ended();
+        self.checker.settle_ended(&emitted);
         true
     }
 
@@ -340,7 +340,7 @@ impl Client {
         if !self.is_over || self.socket.closed().as_ref() != Some(reason) {
             self.checker.violated("another end", &(self.socket.closed(), reason));
         }
-        self.checker.settle_ended();
+        self.checker.settle_all_ended();
         self.checker.balance(self.dropped().map(|dropped| dropped - self.dropped_before));
         check_gone(world, &self.socket, &self.checker, std::mem::take(&mut self.questions));
     }
@@ -352,7 +352,7 @@ impl Client {
         if socket.is_connected() {
             checker.violated("connected, without an inbox", &socket);
         }
-        checker.settle_ended();
+        checker.settle_all_ended();
         check_gone(world, &socket, &checker, questions);
     }
 
@@ -421,7 +421,7 @@ fn audiences(world: &World, rooms: &[u32], is_muted: bool) -> Vec<Audience> {
     let mut audiences = Vec::with_capacity(rooms.len() * 6 + 1);
     for &room in rooms {
         audiences.extend([Audience::Room(room), Audience::Volatile(room), Audience::Guest(room)]);
-        for pair in [room, world.previous_room(room)].map(Audience::Pair) {
+        for pair in world.pairs_of(room).map(Audience::Pair) {
             if !audiences.contains(&pair) {
                 audiences.push(pair);
             }

@@ -59,7 +59,7 @@ impl<'a> Worker<'a> {
             _ if random.one_in(sockets.div_ceil(6)) => Audience::EveryoneUnmuted,
             0..65 => Audience::Room(room),
             65..75 => Audience::Unmuted(room),
-            75..85 => Audience::Pair(room),
+            75..85 => Audience::Pair(World::pair_near(room)),
             85..90 => Audience::Volatile(room),
             _ => Audience::Direct(random.below(sockets)),
         };
@@ -68,7 +68,9 @@ impl<'a> Worker<'a> {
                 (Audience::Room(_), Some(handle)) => handle.emit(event, payload),
                 (Audience::Room(_), None) => namespace.to(name).emit(event, payload),
                 (Audience::Unmuted(_), _) => namespace.to(name).except(MUTED).emit(event, payload),
-                (Audience::Pair(_), _) => namespace.target(&world.pairs[room as usize]).emit(event, payload),
+                (Audience::Pair(first), _) => {
+                    namespace.target(&world.pairs[first as usize]).emit(event, payload)
+                }
                 (Audience::Volatile(_), _) => namespace.to(name).volatile().emit(event, payload),
                 (Audience::Everyone, _) => namespace.emit(event, payload),
                 (Audience::EveryoneUnmuted, _) => namespace.except(MUTED).emit(event, payload),

@@ -104,8 +104,11 @@ pub(crate) struct World {
     pub(crate) namespace: Namespace,
     pub(crate) event: EventHandle,
     pub(crate) names: Arc<[RoomName]>,
-    /// Of half of the rooms. The others are found by name, and cease to exist when they are empty.
+    /// Of two thirds of the rooms. The others are found by name, and cease to exist when they are empty.
     pub(crate) handles: Vec<Option<Room>>,
+    /// What is named beside another room has to be there: one that comes to exist while an emit looks up one name after
+    /// the other may be missed by it.
+    pub(crate) muted: Room,
     pub(crate) pairs: Vec<Target>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) live: Arc<AtomicU64>,
@@ -134,7 +137,8 @@ impl World {
             }
             handle
         };
-        let handles: Vec<_> = (0..rooms).map(|room| (room % 2 == 0).then(|| handle(room))).collect();
+        let handles: Vec<_> =
+            (0..rooms).map(|room| (room % 3 != 2 || is_strict(room)).then(|| handle(room))).collect();
         let pair = |room: u32| {
             let names = [room, (room + 1) % rooms].map(|room| names[room as usize].clone());
             Target::new().to(names)
@@ -152,9 +156,10 @@ impl World {
             clock: AtomicU64::new(1),
             settings,
             engine,
-            namespace,
             names,
             handles,
+            muted: namespace.room(MUTED).unwrap(),
+            namespace,
         }
     }
 
@@ -224,7 +229,18 @@ impl World {
         (room + 1) % self.settings.rooms
     }
 
-    pub(crate) fn previous_room(&self, room: u32) -> u32 {
+    /// The first room of the pair that this one, or one near it, belongs to: there are handles of both.
+    pub(crate) fn pair_near(room: u32) -> u32 {
+        room - room % 3
+    }
+
+    /// The first rooms of the pairs that a room belongs to.
+    pub(crate) fn pairs_of(&self, room: u32) -> impl Iterator<Item = u32> {
+        let firsts = [room, self.previous_room(room)];
+        firsts.into_iter().filter(|first| Self::pair_near(*first) == *first)
+    }
+
+    fn previous_room(&self, room: u32) -> u32 {
         (room + self.settings.rooms - 1) % self.settings.rooms
     }
 
