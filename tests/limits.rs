@@ -42,7 +42,7 @@ fn a_socket_is_in_no_more_rooms_than_it_may_be() {
     assert_eq!(socket.join(["a", "b", "c", "c", "a"]), Ok(1));
     let before = state(&world, &socket);
     assert_eq!(socket.join("d"), too_many);
-    assert_eq!(socket.join(&world.room("d").unwrap()), too_many);
+    assert_eq!(socket.join(world.room("d").unwrap()), too_many);
     assert_eq!(state(&world, &socket), before);
     assert_eq!(socket.join(["c", "b", "a", "b"]), Ok(0));
     // Others have their own.

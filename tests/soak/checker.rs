@@ -252,11 +252,11 @@ impl Checker {
         for place in 0..self.streams.len() {
             let audience = self.streams[place].audience;
             let done = world.done(audience);
-            for publisher in 0..PUBLISHERS {
+            for (publisher, done) in done.into_iter().enumerate() {
                 let stream = &mut self.streams[place];
-                let next = std::mem::replace(&mut stream.next[publisher], done[publisher]);
+                let next = std::mem::replace(&mut stream.next[publisher], done);
                 let latest_first = std::mem::take(&mut stream.latest_first[publisher]);
-                self.lose(audience, publisher, next, latest_first, [done[publisher]; 2]);
+                self.lose(audience, publisher, next, latest_first, [done; 2]);
             }
         }
         self.balance(dropped);
