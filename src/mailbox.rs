@@ -150,6 +150,11 @@ impl<C> Mailbox<C> {
         self.is_dirty.store(false, Ordering::Relaxed);
     }
 
+    /// Makes the reader [take](Self::take) what there is with its next pass, though it may be nothing.
+    pub(crate) fn touch(&self) {
+        self.is_dirty.store(true, Ordering::Relaxed);
+    }
+
     /// Leaves word how to wake the reader, unless there is something to take: then it returns false.
     pub(crate) fn sleep(&self, wake: Wake) -> bool {
         let mut old = None;

@@ -83,6 +83,8 @@ struct RareState {
     gap: Option<Gap>,
     /// The last delivery, if it was a gap, with its sequence.
     last_gap: Option<(Gap, u64)>,
+    /// The socket is being closed at this sequence, and has yet to leave rooms.
+    cut: Option<u64>,
     closing: Option<(u64, DisconnectReason)>,
     closed: Option<DisconnectReason>,
     /// Memberships whose rooms were busy as this reader passed a segment that nobody else is in.

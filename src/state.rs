@@ -545,6 +545,7 @@ impl SocketCore {
         let NamespaceCore { order, engine, everyone, hooks, .. } = &*self.namespace;
         // The cut is one point in the order, whatever the rooms are left at.
         let at = order.next();
+        trash.tell(&self.post, Change::Cut { at }, &Pile::ANY);
         _socket = engine.sockets.write().remove(self.id());
         if state.everyone.is_some() && hooks.get().is_some() {
             state.leaving = Some(state.rooms.names().cloned().collect());

@@ -63,7 +63,10 @@ pub(crate) enum Change {
     /// All that is unread below `floor` is lost; so far that is `lost` messages of rooms that were
     /// joined and left again unread.
     Folded { floor: u64, lost: u64, exact: bool },
-    /// The socket is closed: it gets what is below `at`.
+    /// The socket is being closed, at this sequence. It leaves its rooms one by one now, and who is still in one but
+    /// has left another may be judged wrongly: so it gets nothing from here on. `Closed` follows.
+    Cut { at: u64 },
+    /// The socket is closed and has left its rooms: it gets what is below `at`.
     Closed { at: u64, reason: DisconnectReason },
 }
 

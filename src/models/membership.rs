@@ -188,6 +188,34 @@ fn who_is_left_out_is_judged_as_of_the_publish() {
     assert_eq!(outcomes, all([(true, false, false), (false, true, true)].into_iter().chain(in_between)));
 }
 
+/// Rooms are left one by one when a socket is closed. One that had left the room that is left out, and was still in the one
+/// that is addressed, got the message when it read before it knew that it was closed.
+#[test]
+fn who_is_left_out_is_left_out_to_the_end() {
+    explore("publish except a room against a close and a drain", 100, || {
+        let scene = Scene::new();
+        let (room, except) = (Scene::room(1), Scene::room(2));
+        let mut member = Member::new(&scene, 1);
+        let since = [&except, &room].map(|room| scene.join(room, &member.post));
+        let closer = thread::spawn({
+            let (scene, post) = (StdArc::clone(&scene), Arc::clone(&member.post));
+            let (room, except) = (Arc::clone(&room), Arc::clone(&except));
+            move || scene.close_all(&[(&*except, since[0]), (&*room, since[1])], &post)
+        });
+        let publisher = thread::spawn({
+            let scene = StdArc::clone(&scene);
+            move || {
+                scene.publish_except(&room, &except, 1);
+            }
+        });
+        member.drain();
+        closer.join().unwrap();
+        publisher.join().unwrap();
+        assert_eq!(member.numbers(), [0; 0]);
+        assert!(member.reader.closed().is_some());
+    });
+}
+
 #[test]
 fn a_closed_socket_gets_what_was_published_before() {
     let outcomes = explore("close against publish and drain", 3000, || {

@@ -60,9 +60,17 @@ impl Scene {
 
     /// Closes a socket that is in one room.
     pub(super) fn close(&self, room: &Topic, post: &Post, since: u64) {
+        self.close_all(&[(room, since)], post);
+    }
+
+    /// Closes a socket that is in these rooms, which it leaves in this order.
+    pub(super) fn close_all(&self, rooms: &[(&Topic, u64)], post: &Post) {
         let mut trash = Trash::default();
         let at = self.order.next();
-        room.leave(&self.order, post, since, &Pile::ANY, &mut trash);
+        trash.tell(post, Change::Cut { at }, &Pile::ANY);
+        for (room, since) in rooms {
+            room.leave(&self.order, post, *since, &Pile::ANY, &mut trash);
+        }
         trash.tell(post, Change::Closed { at, reason: DisconnectReason::Server }, &Pile::ANY);
     }
 

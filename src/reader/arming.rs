@@ -23,6 +23,9 @@ impl Reader {
         if self.in_pass || is_closing || !self.post.sleep(wake) {
             return Sleep::Awake;
         }
+        if self.rare.as_ref().is_some_and(|rare| rare.cut.is_some()) {
+            return Sleep::Asleep; // whatever is in its rooms: what is next is that it is closed
+        }
         let may_sleep = if self.is_wide {
             let hot = std::mem::take(&mut self.rare().hot);
             let may_sleep =

@@ -34,6 +34,7 @@ impl Reader {
                     self.heat(since);
                 }
                 Change::Folded { floor, lost, exact } => folded = Some((floor, lost, exact)),
+                Change::Cut { at } => self.rare().cut = Some(at),
                 Change::Closed { at, reason } => {
                     // Rooms are left one by one after the cut, a sequence each.
                     let (mut after, mut last) = (0, at);
@@ -46,6 +47,7 @@ impl Reader {
                         }
                     }
                     self.rare().is_cut_blurred = last - at != after;
+                    self.rare().cut = None;
                     self.rare().closing = Some((at, reason));
                 }
             }
@@ -65,6 +67,10 @@ impl Reader {
             self.rare().hot = Vec::new();
         }
         self.is_wide = is_wide;
+        if let Some(at) = self.rare.as_ref().and_then(|rare| rare.cut) {
+            self.horizon = self.horizon.min(at.max(self.read));
+            self.post.touch(); // for the same in the passes until it is closed
+        }
         if let Some((floor, lost, exact)) = folded {
             self.skip_to(floor, lost, exact);
         }

@@ -86,7 +86,9 @@ fn unread_at(changes: &[Change], since: u64, at: Position) -> Position {
     let folds = usize::from(matches!(changes.first(), Some(Change::Folded { .. })));
     let changes = &changes[folds..];
     let place = changes.partition_point(|change| match change {
-        Change::Joined { since: sequence, .. } | Change::Left { until: sequence, .. } => *sequence < since,
+        Change::Joined { since: sequence, .. }
+        | Change::Left { until: sequence, .. }
+        | Change::Cut { at: sequence } => *sequence < since,
         Change::Folded { .. } | Change::Closed { .. } => false,
     });
     match changes.get(place) {
