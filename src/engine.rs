@@ -280,8 +280,8 @@ impl EngineBuilder {
         self.set(|config| config.max_namespaces = namespaces)
     }
 
-    /// Sets how many sockets a namespace can have, those included that have yet to be let in. Default
-    /// 1,048,576; `usize::MAX` is no limit.
+    /// Sets how many sockets a namespace can have, those included that have yet to be let in, or to have the last of
+    /// their hooks called. Default 1,048,576; `usize::MAX` is no limit.
     ///
     /// Further clients are refused with a connect error, and what [`Namespace::connect`] returns is closed, with
     /// [`DisconnectReason::NamespaceFull`](crate::DisconnectReason::NamespaceFull). Exact, between threads too.
@@ -297,8 +297,8 @@ impl EngineBuilder {
     /// 1,048,576; `usize::MAX` is no limit.
     ///
     /// Nobody can [make](crate::RoomNameError::TooManyRooms) further ones; those that are there can be joined. A
-    /// call that would make several makes none, and one that also leaves rooms does so afterwards. Exact, between
-    /// threads too.
+    /// call that would make several makes none, and one that also leaves rooms does so afterwards. Never more, between
+    /// threads too; of two calls for the last place at the same moment both may be refused.
     pub fn max_rooms(mut self, rooms: usize) -> Self {
         self.config.max_rooms = rooms;
         self

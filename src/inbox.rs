@@ -33,8 +33,8 @@ use crate::topic::Change;
 /// | an event loop | [`on_wake`](Self::on_wake), then `drain` when woken |
 ///
 /// All are views of one mechanism and may be mixed. Between two drains there is at most one wake-up, and
-/// none is lost. A socket that is only polled takes no lock and allocates nothing when it reads, unless it has joined or left
-/// rooms since, lost something, or was disconnected. The last reader to leave a segment of a log frees it, with its
+/// none is lost. A socket that is only polled takes no lock and allocates nothing when it reads, unless it is in more than 32
+/// rooms, has joined or left rooms since, lost something, or was disconnected. The last reader to leave a segment of a log frees it, with its
 /// payloads.
 ///
 /// Dropping the inbox disconnects the socket.

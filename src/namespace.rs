@@ -46,7 +46,7 @@ impl Namespace {
     /// It gets what is emitted from now on. Keep the inbox: dropping it disconnects the socket. Hooks of
     /// [`on_connect`](Self::on_connect) run in this call; middlewares do not, as they are for clients, which come
     /// by [`Engine::connect`](crate::Engine::connect). In a
-    /// namespace that was removed, or whose engine is closed, the socket is closed from the start, and the
+    /// namespace that was removed, or full, or whose engine is closed, the socket is closed from the start, and the
     /// inbox tells why after its first drain.
     #[must_use]
     pub fn connect(&self) -> (Socket, Inbox) {

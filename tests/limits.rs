@@ -257,14 +257,22 @@ fn only_so_many_broadcasts_wait_for_answers() {
 fn only_so_many_events_of_a_client_wait_for_answers() {
     let engine = Engine::builder().max_pending_acks(1).build();
     engine.of("/limited").unwrap();
+    let world = engine.get("/limited").unwrap();
     let client = Client::new(&engine);
     let socket = client.socket("/limited", ()).unwrap();
-    let answer = socket.emit_with_ack("q", ()).unwrap();
-    let refused = socket.emit_with_ack("q", ()).map(drop);
-    assert_eq!(refused, Err(SendError::TooManyAcks { limit: 1 }));
-    drop(answer);
-    assert!(socket.emit_with_ack("q", ()).is_ok());
-    assert!(socket.emit("plain", ()).is_ok());
+    // While it waits to be connected, and then.
+    for _ in 0..2 {
+        let answer = socket.emit_with_ack("q", ()).unwrap();
+        let refused = socket.emit_with_ack("q", ()).map(drop);
+        assert_eq!(refused, Err(SendError::TooManyAcks { limit: 1 }));
+        drop(answer);
+        assert!(socket.emit_with_ack("q", ()).is_ok());
+        assert!(socket.emit("plain", ()).is_ok());
+        client.poll();
+    }
+    // What was refused is not waited for.
+    assert!(socket.disconnect());
+    assert_eq!(world.socket_count(), 0);
 }
 
 #[test]

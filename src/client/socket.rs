@@ -224,16 +224,16 @@ impl ClientSocket {
         let (line, ack);
         {
             let mut wire = self.peer.wire.lock();
-            let route = wire.route(kind == Kind::Volatile).map_err(ReceiveError::Closed)?;
-            if matches!(route, Route::Later) && wire.waiting() >= limit {
-                return Err(SendError::Full { limit });
-            }
+            // Here, so that whoever ends the session finds it; and first, as what has a route is to be sent.
             let session = wire.session();
-            // Here, so that whoever ends the session finds it.
             ack = (kind == Kind::Question)
                 .then(|| Ack::open(&self.core.acks, &engine.clock, wire.key(session)))
                 .transpose()
                 .map_err(|TooManyAcks { limit }| SendError::TooManyAcks { limit })?;
+            let route = wire.route(kind == Kind::Volatile).map_err(ReceiveError::Closed)?;
+            if matches!(route, Route::Later) && wire.waiting() >= limit {
+                return Err(SendError::Full { limit });
+            }
             line = match route {
                 Route::Nowhere => return Ok(None),
                 Route::Now(line) => {

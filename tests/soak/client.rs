@@ -141,7 +141,8 @@ impl Client {
         }
         let done: Vec<_> = begin.iter().chain(&end).map(|audience| world.done(*audience)).collect();
         let strict = joined.iter().filter(|room| is_strict(**room));
-        let strict = strict.map(|&room| Strict { room, read: [world.appends_done(room); 3], left: None });
+        let strict =
+            strict.map(|&room| Strict { room, read: vec![(0, world.appends_done(room))], left: None });
         let strict: Vec<_> = strict.collect();
         let name = |room: &u32| world.names[*room as usize].clone();
         let changed = match (&joined[..], &left[..]) {
@@ -173,7 +174,7 @@ impl Client {
         joined.iter().for_each(|room| self.checker.joined(*room, since));
         left.iter().for_each(|room| self.checker.left(*room));
         for old in self.strict.iter_mut().filter(|strict| left.contains(&strict.room)) {
-            old.left = Some(3);
+            old.left = Some(since);
         }
         self.strict.extend(strict);
         self.is_muted = is_muted;
@@ -257,18 +258,21 @@ impl Client {
         if taken.messages <= u64::from(VOLATILE_BACKLOG) && dropped != self.dropped() {
             self.checker.violated("volatile messages dropped, with few others", &taken);
         }
+        // Whoever disconnects it, if it is connected now, has begun then or later.
+        let under_way = world.under_way();
         if !self.is_connected() {
             return false;
         }
         if taken.is_overrun {
             self.checker.violated("connected, though it has missed messages of a strict room", &self.strict);
         }
+        let now = world.now();
         for (strict, appended) in self.strict.iter_mut().zip(appended) {
-            strict.read.rotate_left(1);
-            strict.read[2] = appended;
-            strict.left = strict.left.map(|drains| drains - 1);
+            let before = strict.read.partition_point(|(over, _)| *over < under_way);
+            strict.read.drain(..before.saturating_sub(1));
+            strict.read.push((now, appended));
         }
-        self.strict.retain(|strict| strict.left != Some(0));
+        self.strict.retain(|strict| strict.left.is_none_or(|left| left >= under_way));
         if missing > 0 {
             self.checker.violated("less than was emitted", &(missing, emitted));
         }
@@ -319,9 +323,11 @@ impl Client {
     /// Reads to the end what came before it was disconnected for its backlog.
     pub(crate) fn give_up(mut self, world: &World, tally: &mut Tally) {
         // With one thread nobody is late.
-        let drain = if world.settings.threads == 1 { 2 } else { 0 };
-        let is_behind =
-            |strict: &Strict| world.appends_begun(strict.room) - strict.read[drain] >= LIMIT as u64;
+        let drain = if world.settings.threads == 1 { <[_]>::last } else { <[_]>::first };
+        let is_behind = |strict: &Strict| {
+            let (_, read) = drain(&strict.read).expect("there is the join at least");
+            world.appends_begun(strict.room) - read >= LIMIT as u64
+        };
         if !self.strict.iter().any(is_behind) {
             self.checker.violated("disconnected, and not behind", &(self.socket.closed(), &self.strict));
         }

@@ -12,11 +12,12 @@ use crate::world::{Message, PATH, World};
 #[derive(Debug)]
 pub(crate) struct Strict {
     pub(crate) room: u32,
-    /// How much it had taken in at each of the last drains. Not only the last: whoever has found the client to be behind
-    /// may come late to disconnecting it.
-    pub(crate) read: [u64; 3],
-    /// How many drains to come may still see that, after the client has left it.
-    pub(crate) left: Option<u8>,
+    /// When a drain was over, and how much the room had taken in before: for the last drain that was over when the
+    /// oldest emit began that may disconnect the client, and all since. Whoever has found the client to be behind may
+    /// come late to disconnecting it.
+    pub(crate) read: Vec<(u64, u64)>,
+    /// When the client has left it.
+    pub(crate) left: Option<u64>,
 }
 
 /// A direct message that the client is to answer with its number.

@@ -115,6 +115,8 @@ pub(crate) struct World {
     pub(crate) delivered: AtomicU64,
     pub(crate) is_stopped: AtomicBool,
     counts: Vec<Counts>,
+    /// Since when each publisher is in an emit, or `u64::MAX`.
+    emitting: [AtomicU64; PUBLISHERS],
     /// Begun and done, of all messages that went into a room's log.
     appended: Vec<[AtomicU64; 2]>,
     clock: AtomicU64,
@@ -152,6 +154,7 @@ impl World {
             delivered: AtomicU64::default(),
             is_stopped: AtomicBool::default(),
             counts: (0..rooms * 5 + 2 + settings.sockets).map(|_| Counts::default()).collect(),
+            emitting: array::from_fn(|_| AtomicU64::new(u64::MAX)),
             appended: (0..rooms).map(|_| Default::default()).collect(),
             clock: AtomicU64::new(1),
             settings,
@@ -178,6 +181,7 @@ impl World {
         let rooms = || first.into_iter().chain(second);
         rooms().for_each(|room| _ = self.appended[room as usize][0].fetch_add(1, Ordering::SeqCst));
         self.live.fetch_add(1, Ordering::Relaxed);
+        self.emitting[publisher].store(self.now(), Ordering::SeqCst);
         let message = Arc::new(Message {
             audience,
             publisher,
@@ -189,6 +193,7 @@ impl World {
         });
         let emitted = emit(&message);
         message.returned.store(self.now(), Ordering::Release);
+        self.emitting[publisher].store(u64::MAX, Ordering::SeqCst);
         rooms().for_each(|room| _ = self.appended[room as usize][1].fetch_add(1, Ordering::SeqCst));
         let Some(emitted) = emitted else {
             counts.begun[publisher].store(number, Ordering::SeqCst);
@@ -219,6 +224,13 @@ impl World {
     /// How many messages were emitted into a room's log, those that were refused included.
     pub(crate) fn appends_done(&self, room: u32) -> u64 {
         self.appended[room as usize][1].load(Ordering::SeqCst)
+    }
+
+    /// When the oldest emit began that is not over, or will.
+    pub(crate) fn under_way(&self) -> u64 {
+        let now = self.now();
+        let emitting = self.emitting.iter().map(|since| since.load(Ordering::SeqCst));
+        emitting.min().map_or(now, |since| since.min(now))
     }
 
     pub(crate) fn now(&self) -> u64 {
