@@ -148,6 +148,31 @@ mod tests {
         }
     }
 
+    /// One panic in the middle of another ends the process: one `contain` around all of them would not do.
+    #[test]
+    fn encodings_may_all_panic_when_they_are_dropped() {
+        #[derive(Clone)]
+        struct Rude;
+        impl Drop for Rude {
+            fn drop(&mut self) {
+                panic!("rude");
+            }
+        }
+        impl Codec for Rude {
+            type Encoded = std::sync::Arc<Self>;
+
+            fn encode(&self, _: &str, _: &Payload) -> Self::Encoded {
+                std::sync::Arc::new(Self)
+            }
+        }
+        let codec = std::mem::ManuallyDrop::new(Rude);
+        let payload = Payload::from("a");
+        for event in ["x", "y", "z"] {
+            payload.encoded(event, &*codec);
+        }
+        drop(payload);
+    }
+
     #[test]
     fn each_codec_and_event_has_its_own() {
         let (codec, payload) = (Counting::default(), Payload::from("a"));

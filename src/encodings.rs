@@ -12,6 +12,7 @@ use std::fmt;
 
 use smol_str::SmolStr;
 
+use crate::foreign::contain;
 use crate::sync::{AtomicUsize, OnceLock, Ordering, this_thread};
 
 /// The encodings of a payload.
@@ -31,10 +32,6 @@ struct Place {
 }
 
 impl Encodings {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.get().is_none()
-    }
-
     /// The encoding of a codec under an event, which `encode` makes if there is none.
     pub(crate) fn get<T: Clone + Send + Sync + 'static>(
         &self,
@@ -51,6 +48,17 @@ impl Encodings {
             places = &place.next;
         }
         Cow::Owned(encode())
+    }
+}
+
+impl Drop for Encodings {
+    /// Drops each without a panic, as they are the users': also if those of several would panic.
+    fn drop(&mut self) {
+        let mut place = self.0.take();
+        while let Some(mut this) = place {
+            place = this.next.0.take();
+            contain(|| drop(this));
+        }
     }
 }
 

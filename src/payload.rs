@@ -48,15 +48,11 @@ struct Head {
 }
 
 impl Drop for Head {
-    /// What is the user's in it goes without a panic: whoever happens to let go of it last is not to blame.
+    /// The user's value goes without a panic: whoever happens to let go of it last is not to blame.
     fn drop(&mut self) {
         if matches!(self.kind, Kind::Value { .. }) {
             let value = mem::replace(&mut self.kind, Kind::Bytes);
             contain(|| drop(value));
-        }
-        if !self.encodings.is_empty() {
-            let encodings = mem::take(&mut self.encodings);
-            contain(|| drop(encodings));
         }
     }
 }

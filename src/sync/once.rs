@@ -26,6 +26,10 @@ impl<T> OnceLock<T> {
         Ok(())
     }
 
+    pub(crate) fn take(&mut self) -> Option<T> {
+        self.value.take()
+    }
+
     pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
         if let Some(value) = self.get() {
             return value;
