@@ -13,6 +13,11 @@ use super::well_behaved::Mode;
 const SETTLING: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// Has the allocator of glibc give back what is free: one heap for all threads, trimmed, with large blocks apart from it.
+/// Without that, what it keeps depends on which threads happened to serve whom.
+const TIDY: [(&str, &str); 3] =
+    [("MALLOC_ARENA_MAX", "1"), ("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "65536")];
+
 /// A running server. Killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -30,6 +35,7 @@ impl Server {
             .args(["--port", "0"])
             .args(mode.flag())
             .args(arguments)
+            .envs(TIDY)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

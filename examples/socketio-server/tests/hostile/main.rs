@@ -28,8 +28,8 @@ const MAX_PAYLOAD: usize = 200_000;
 /// So short that silence is noticed in half a second.
 const IMPATIENT: [&str; 6] = ["--ping-interval", "300", "--ping-timeout", "200", "--connect-timeout", "600"];
 
-/// How many rounds there are until one leaves nothing behind. An allocator grows once or twice; a leak, each time.
-const ROUNDS: usize = 4;
+/// How many rounds there are until one leaves nothing behind. An allocator grows now and then; a leak, each time.
+const ROUNDS: usize = 8;
 
 /// Runs rounds of attacks on a server. The first warms it up, and one that follows is to leave nothing behind: as a
 /// rule the second.
