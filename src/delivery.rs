@@ -10,6 +10,7 @@ use crate::event::{EventHandle, EventTable, GAP, IntoEvent};
 use crate::name::RoomName;
 use crate::payload::Payload;
 use crate::slab::SocketId;
+use crate::sync::Arc;
 use crate::token::{Event, Typed};
 use crate::topic::{Kind, Topic};
 
@@ -20,7 +21,7 @@ use crate::topic::{Kind, Topic};
 pub struct Delivery<'a> {
     pub(crate) item: Item<'a>,
     pub(crate) sequence: u64,
-    pub(crate) room: Option<&'a Topic>,
+    pub(crate) room: Option<&'a Arc<Topic>>,
     pub(crate) events: &'a EventTable,
 }
 

@@ -99,6 +99,16 @@ impl Entry {
         matches!(self, Self::Aimed { audience, .. } if audience.is_volatile)
     }
 
+    /// Whether it is for `socket`, and no more need be known to tell: most are.
+    #[inline(always)]
+    pub(crate) fn is_plain_for(&self, socket: SocketId) -> bool {
+        match self {
+            Self::All { .. } => true,
+            Self::NotSender { sender, .. } => *sender != socket,
+            Self::NotSocket { .. } | Self::Aimed { .. } => false,
+        }
+    }
+
     /// Whether `socket` is left out by identity: as the sender, or by its id.
     #[inline]
     pub(crate) fn excludes(&self, socket: SocketId) -> bool {

@@ -38,12 +38,13 @@ use crate::topic::Change;
 /// payloads.
 ///
 /// Dropping the inbox disconnects the socket.
+#[repr(C)] // what a drain touches comes first
 pub struct Inbox {
-    reader: Reader,
     /// The socket's, here once more so that reading does not touch the socket.
     namespace: Shared<NamespaceCore>,
-    socket: Socket,
     waking: Option<Box<Waking>>,
+    reader: Reader,
+    socket: Socket,
 }
 
 /// What it takes to be woken, other than by a `Waker`.
@@ -58,7 +59,7 @@ impl Inbox {
     pub(crate) fn new(socket: Socket) -> Self {
         let core = socket.core();
         let reader = Reader::new(Shared::clone(core.post()), core.namespace.engine.config.volatile_backlog);
-        Self { reader, namespace: Shared::clone(&socket.core().namespace), socket, waking: None }
+        Self { namespace: Shared::clone(&socket.core().namespace), waking: None, reader, socket }
     }
 
     /// Returns the id of its socket.
@@ -357,6 +358,7 @@ impl Inbox {
 struct AfterDrain<'a>(&'a mut Inbox);
 
 impl Drop for AfterDrain<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
         self.0.give_up_if_overrun();
         self.0.watch();

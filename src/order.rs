@@ -3,19 +3,32 @@
 use crossbeam_utils::CachePadded;
 
 use crate::journal::Journal;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// Hands out sequences, from 1 up. Messages, joins and leaves each take one, under their room's lock.
 #[derive(Debug)]
 pub(crate) struct Order {
     next: CachePadded<AtomicU64>,
+    rare: CachePadded<Rare>,
     /// What becomes of the rooms, in that order.
     journal: Journal,
 }
 
+/// What every drain looks at, and little else changes.
+#[derive(Debug)]
+struct Rare {
+    letters: AtomicU64,
+    is_strict: AtomicBool,
+}
+
 impl Order {
     pub(crate) fn new() -> Self {
-        Self { next: CachePadded::new(AtomicU64::new(1)), journal: Journal::new() }
+        let rare = Rare { letters: AtomicU64::new(0), is_strict: AtomicBool::new(false) };
+        Self {
+            next: CachePadded::new(AtomicU64::new(1)),
+            rare: CachePadded::new(rare),
+            journal: Journal::new(),
+        }
     }
 
     pub(crate) fn journal(&self) -> &Journal {
@@ -34,5 +47,30 @@ impl Order {
     #[inline]
     pub(crate) fn horizon(&self) -> u64 {
         self.next.load(Ordering::Acquire)
+    }
+
+    /// Counts that something was left in a mailbox: after it was left, and before anything is published that
+    /// depends on it.
+    pub(crate) fn count_letter(&self) {
+        self.rare.letters.fetch_add(1, Ordering::Release);
+    }
+
+    /// How many letters there were. Loaded after a horizon, it counts all that a message below that horizon
+    /// depends on; so where the number is that of an earlier look at a mailbox, nothing is in there that matters
+    /// now, and the mailbox need not be touched.
+    #[inline]
+    pub(crate) fn letters(&self) -> u64 {
+        self.rare.letters.load(Ordering::Acquire)
+    }
+
+    /// From now on, readers keep account of how far they have read: a room disconnects who falls behind.
+    pub(crate) fn be_strict(&self) {
+        self.rare.is_strict.store(true, Ordering::Release);
+    }
+
+    /// Whether readers keep account. One that has met a message of a strict room knows.
+    #[inline]
+    pub(crate) fn is_strict(&self) -> bool {
+        self.rare.is_strict.load(Ordering::Acquire)
     }
 }

@@ -76,7 +76,7 @@ impl Room {
     /// [backlog](Backlog), for as long as the room has members or handles. Takes effect with the next
     /// message.
     pub fn set_backlog(&self, backlog: Backlog) {
-        self.topic.set_backlog(&backlog);
+        self.topic.set_backlog(&self.namespace.order, &backlog);
     }
 
     /// Returns how many members the room may have, if that is limited.

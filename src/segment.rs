@@ -336,6 +336,13 @@ impl<T> Slot<T> {
 }
 
 impl<T> Slot<T> {
+    /// Whether the item is published, and below `bound`, which is not 0.
+    #[inline(always)]
+    fn is_below(&self, bound: u64) -> bool {
+        // One comparison for three: `EMPTY` wraps around, `CLOSED` is above every bound.
+        self.sequence.load(Ordering::Acquire).wrapping_sub(1) < bound - 1
+    }
+
     /// The sequence and the item.
     ///
     /// # Safety
@@ -370,6 +377,31 @@ impl<T> Cursor<T> {
             CLOSED => Peek::End,
             sequence => Peek::Item(sequence),
         }
+    }
+
+    /// Whether the next item is in this segment, published, and its sequence is below `bound`, which is not 0.
+    #[inline(always)]
+    pub(crate) fn is_below(&self, bound: u64) -> bool {
+        // SAFETY: the index is checked to be below the capacity.
+        self.index < self.capacity && unsafe { self.segment.slot(self.index) }.is_below(bound)
+    }
+
+    /// Whether there will never be more in this segment. One load.
+    #[inline(always)]
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.peek() == Peek::End
+    }
+
+    /// Steps over the next item, if it is in this segment, published, and its sequence is below `bound`, which
+    /// is not 0.
+    #[inline(always)]
+    pub(crate) fn step(&mut self, bound: u64) -> Option<(u64, &T)> {
+        if !self.is_below(bound) {
+            return None;
+        }
+        self.index += 1;
+        // SAFETY: below the capacity, and seen published with `Acquire`.
+        Some(unsafe { self.segment.slot(self.index - 1).settled() })
     }
 
     /// Steps over the published items of this segment whose sequences are below `bound`, which is not 0,
@@ -420,9 +452,7 @@ impl<T> Cursor<T> {
     fn end_below(&self, bound: u64) -> u32 {
         let is_below = |index: u32| {
             // SAFETY: the callers below ask for indices below the capacity only.
-            let slot = unsafe { self.segment.slot(index) };
-            // One comparison for three: `EMPTY` wraps around, `CLOSED` is above every bound.
-            slot.sequence.load(Ordering::Acquire).wrapping_sub(1) < bound - 1
+            unsafe { self.segment.slot(index) }.is_below(bound)
         };
         let (mut end, mut step) = (self.index, 1);
         // Invariant: all below `end` are.

@@ -40,7 +40,7 @@ pub(crate) use self::cut::Cut;
 
 use crate::ack::table::AckTable;
 use crate::clock::Clock;
-use crate::config::{Backlog, Config};
+use crate::config::{Backlog, Config, Overflow};
 use crate::data::DataMap;
 use crate::error::{MembershipError, Refusal, StaleSocket};
 use crate::event::EventTable;
@@ -220,19 +220,22 @@ impl EngineCore {
         self.open.load(Ordering::Relaxed)
     }
 
-    fn topic(&self, kind: Kind, backlog: &Backlog) -> Topic {
+    fn topic(&self, order: &Order, kind: Kind, backlog: &Backlog) -> Topic {
+        if backlog.policy() == Overflow::Disconnect {
+            order.be_strict();
+        }
         Topic::new(self.topics.fetch_add(1, Ordering::Relaxed), kind, backlog)
     }
 }
 
 impl NamespaceCore {
     pub(crate) fn new(path: &str, engine: Arc<EngineCore>, shards: usize) -> Self {
-        let backlog = engine.config.backlog;
+        let (order, backlog) = (Order::new(), engine.config.backlog);
         Self {
             path: path.into(),
-            order: Order::new(),
             rooms: RoomIndex::new(shards, engine.config.max_rooms),
-            everyone: Arc::new(engine.topic(Kind::Everyone, &backlog)),
+            everyone: Arc::new(engine.topic(&order, Kind::Everyone, &backlog)),
+            order,
             acks: std::sync::Arc::new(AckTable::new(engine.config.max_pending_acks)),
             hooks: OnceLock::new(),
             has_capacities: AtomicBool::new(false),
@@ -250,7 +253,7 @@ impl NamespaceCore {
 
     pub(crate) fn set_backlog(&self, backlog: Backlog) {
         self.settings.write().backlog = backlog;
-        self.everyone.set_backlog(&backlog);
+        self.everyone.set_backlog(&self.order, &backlog);
     }
 
     /// Whether it is closed. One load.
@@ -338,7 +341,7 @@ impl NamespaceCore {
         name: &RoomName,
         pin: impl FnOnce(&Arc<Topic>) -> R,
     ) -> Result<R, RoomNameError> {
-        let make = || self.engine.topic(Kind::Named(name.clone()), &self.backlog());
+        let make = || self.engine.topic(&self.order, Kind::Named(name.clone()), &self.backlog());
         self.rooms.get_or_insert(name, make, pin)
     }
 
@@ -501,8 +504,8 @@ impl SocketCore {
             return Err(reason.clone());
         }
         Ok(self.direct.get_or_init(|| {
-            let topic = Arc::new(self.namespace.engine.topic(Kind::Direct, &self.namespace.backlog()));
-            let NamespaceCore { order, .. } = &*self.namespace;
+            let NamespaceCore { order, engine, .. } = &*self.namespace;
+            let topic = Arc::new(engine.topic(order, Kind::Direct, &self.namespace.backlog()));
             state.direct = Topic::join(&topic, order, &self.post, &self.namespace.pile(), &mut trash);
             topic
         }))
@@ -545,7 +548,7 @@ impl SocketCore {
         let NamespaceCore { order, engine, everyone, hooks, .. } = &*self.namespace;
         // The cut is one point in the order, whatever the rooms are left at.
         let at = order.next();
-        trash.tell(&self.post, Change::Cut { at }, &Pile::ANY);
+        trash.tell(order, &self.post, Change::Cut { at }, &Pile::ANY);
         _socket = engine.sockets.write().remove(self.id());
         if state.everyone.is_some() && hooks.get().is_some() {
             state.leaving = Some(state.rooms.names().cloned().collect());
@@ -565,7 +568,7 @@ impl SocketCore {
             everyone.leave(order, &self.post, since, &Pile::ANY, &mut trash);
             engine.open.fetch_sub(1, Ordering::Relaxed);
         }
-        trash.tell(&self.post, Change::Closed { at, reason: reason.clone() }, &Pile::ANY);
+        trash.tell(order, &self.post, Change::Closed { at, reason: reason.clone() }, &Pile::ANY);
         Some(state.is_leaving)
     }
 }

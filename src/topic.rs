@@ -218,12 +218,16 @@ impl Topic {
         self.inner.lock().log.retained()
     }
 
-    pub(crate) fn set_backlog(&self, backlog: &Backlog) {
+    pub(crate) fn set_backlog(&self, order: &Order, backlog: &Backlog) {
+        if backlog.policy() == Overflow::Disconnect {
+            order.be_strict();
+        }
         let mut inner = self.inner.lock();
         inner.log.set_limits(backlog.limits());
         inner.strict_from = match (inner.overflow, backlog.policy()) {
             (_, Overflow::DropOldest) => u64::MAX,
-            (Overflow::DropOldest, Overflow::Disconnect) => inner.log.head().start().messages,
+            // Nobody has kept account of how far it has read in what came before.
+            (Overflow::DropOldest, Overflow::Disconnect) => inner.log.messages(),
             (Overflow::Disconnect, Overflow::Disconnect) => inner.strict_from,
         };
         inner.overflow = backlog.policy();
@@ -297,7 +301,7 @@ impl Topic {
         inner.members.push(since, Arc::clone(post));
         let joined =
             Change::Joined { since, room: Arc::clone(this), cursor: inner.log.end(), at: inner.log.taken() };
-        trash.tell(post, joined, pile);
+        trash.tell(order, post, joined, pile);
         since
     }
 
@@ -314,7 +318,7 @@ impl Topic {
         let until = order.next();
         let member = inner.members.remove(since);
         debug_assert!(member.is_some(), "a membership ends once");
-        trash.tell(post, Change::Left { since, until, at: inner.log.taken() }, pile);
+        trash.tell(order, post, Change::Left { since, until, at: inner.log.taken() }, pile);
         inner.left += 1;
         if inner.left > inner.armed.len() {
             inner.left = 0;
@@ -370,7 +374,7 @@ impl Topic {
         if inner.armed.is_empty() {
             drop(inner);
         } else {
-            let armed = inner.take_armed();
+            let armed = inner.take_armed(order);
             if defect::is(Defect::LockOverHandler) {
                 armed.iter().for_each(|armed| armed.post.wake());
             }
@@ -455,13 +459,14 @@ impl Inner {
         }
     }
 
-    fn take_armed(&mut self) -> Vec<Armed> {
+    fn take_armed(&mut self, order: &Order) -> Vec<Armed> {
         if self.armed.is_empty() {
             return Vec::new(); // and keep the memory of both lists
         }
         let spare = std::mem::take(&mut self.spare);
         let armed = std::mem::replace(&mut self.armed, spare);
         armed.iter().for_each(|armed| armed.post.mark(armed.since));
+        order.count_letter();
         armed
     }
 
@@ -507,11 +512,13 @@ impl Inner {
     /// next segment.
     fn find_victims(&self, victims: &mut Victims) {
         let head = self.log.head();
-        let Some((last, _)) = head.iter().last() else { return };
+        let lenient = self.strict_from.saturating_sub(head.start().messages) as usize;
+        let strict = || head.iter().skip(lenient);
+        let Some((last, _)) = strict().last() else { return };
         for (since, post) in self.members.iter().take_while(|(since, _)| *since < last) {
             let from = since.max(post.progress());
             let loses = |(sequence, entry): (u64, &Entry)| sequence >= from && !entry.excludes(post.id());
-            if from <= last && head.iter().any(loses) && !victims.contains(&post.id()) {
+            if from <= last && strict().any(loses) && !victims.contains(&post.id()) {
                 victims.push(post.id());
             }
         }
@@ -535,8 +542,10 @@ pub(crate) struct Trash {
 
 impl Trash {
     /// Leaves a change in a mailbox.
-    pub(crate) fn tell(&mut self, post: &Post, change: Change, pile: &Pile) {
-        match post.push(change, |changes, held| fold(changes, held, pile, post.id(), self)) {
+    pub(crate) fn tell(&mut self, order: &Order, post: &Post, change: Change, pile: &Pile) {
+        let pushed = post.push(change, |changes, held| fold(changes, held, pile, post.id(), self));
+        order.count_letter();
+        match pushed {
             Ok(wake) => self.wakes.extend(wake),
             Err(change) => self.changes.push(change),
         }

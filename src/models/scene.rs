@@ -34,7 +34,9 @@ pub(super) enum Got {
 
 impl Scene {
     pub(super) fn new() -> std::sync::Arc<Self> {
-        std::sync::Arc::new(Self { order: Order::new(), events: EventTable::new(4, 16) })
+        let order = Order::new();
+        order.be_strict(); // rooms here are made apart from it
+        std::sync::Arc::new(Self { order, events: EventTable::new(4, 16) })
     }
 
     /// A room that keeps all that a model publishes.
@@ -67,11 +69,11 @@ impl Scene {
     pub(super) fn close_all(&self, rooms: &[(&Topic, u64)], post: &Post) {
         let mut trash = Trash::default();
         let at = self.order.next();
-        trash.tell(post, Change::Cut { at }, &Pile::ANY);
+        trash.tell(&self.order, post, Change::Cut { at }, &Pile::ANY);
         for (room, since) in rooms {
             room.leave(&self.order, post, *since, &Pile::ANY, &mut trash);
         }
-        trash.tell(post, Change::Closed { at, reason: DisconnectReason::Server }, &Pile::ANY);
+        trash.tell(&self.order, post, Change::Closed { at, reason: DisconnectReason::Server }, &Pile::ANY);
     }
 
     /// Publishes the message of this number, and returns its sequence, if there are members.

@@ -150,7 +150,12 @@ fn the_newest_waker_is_the_one_that_is_woken() {
                 let mut trash = Trash::default();
                 crate::topic::Topic::join(&room, &scene.order, &post, &Pile::ANY, &mut trash);
                 let at = scene.order.next();
-                trash.tell(&post, Change::Closed { at, reason: DisconnectReason::Server }, &Pile::ANY);
+                trash.tell(
+                    &scene.order,
+                    &post,
+                    Change::Closed { at, reason: DisconnectReason::Server },
+                    &Pile::ANY,
+                );
             }
         });
         member.wait_until(&second, |member| member.reader.closed().is_some());

@@ -1,7 +1,6 @@
 //! How a reader has its rooms tell it of the next message, and sleeps until one does.
 
-use super::Reader;
-use super::membership::FOREVER;
+use super::{NOT_COUNTED, Reader};
 use crate::mailbox::Wake;
 
 /// What came of trying to sleep.
@@ -20,21 +19,24 @@ impl Reader {
         // One that is closing has been told so already, and needs another pass to notice that it is done.
         let is_closing =
             self.rare.as_ref().is_some_and(|rare| rare.closing.is_some() || rare.closed.is_some());
-        if self.in_pass || is_closing || !self.post.sleep(wake) {
+        if self.in_pass || is_closing {
+            return Sleep::Awake;
+        }
+        if !self.post.sleep(wake) {
+            self.letters = NOT_COUNTED; // it was left, and may be counted later
             return Sleep::Awake;
         }
         if self.rare.as_ref().is_some_and(|rare| rare.cut.is_some()) {
             return Sleep::Asleep; // whatever is in its rooms: what is next is that it is closed
         }
-        let may_sleep = if self.is_wide {
-            let hot = std::mem::take(&mut self.rare().hot);
-            let may_sleep =
-                hot.iter().all(|&since| self.memberships.position(since).is_none_or(|place| self.arm(place)));
-            self.rare().hot = hot;
-            self.cool();
-            may_sleep
-        } else {
-            (0..self.memberships.places()).all(|place| self.arm(place))
+        let may_sleep = match self.wide.take() {
+            Some(mut wide) => {
+                let may_sleep = wide.hot.iter().all(|hot| self.arm(hot.place as usize));
+                wide.hot.retain(|hot| !self.memberships.list()[hot.place as usize].is_armed);
+                self.wide = Some(wide);
+                may_sleep
+            }
+            None => (0..self.memberships.len()).all(|place| self.arm(place)),
         };
         if may_sleep {
             return Sleep::Asleep;
@@ -46,10 +48,10 @@ impl Reader {
     }
 
     /// Arms a membership, unless it has something to read: then it returns false.
-    pub(super) fn arm(&mut self, place: usize) -> bool {
-        let Some((since, membership, _)) = self.memberships.split_at_mut(place) else { return true };
+    fn arm(&mut self, place: usize) -> bool {
+        let (cursor, membership) = self.memberships.both_mut(place);
         if !membership.is_armed {
-            membership.is_armed = membership.room.arm(&self.post, since, &membership.cursor);
+            membership.is_armed = membership.room.arm(&self.post, membership.since, cursor);
         }
         membership.is_armed
     }
@@ -57,21 +59,8 @@ impl Reader {
     /// The membership is armed no more.
     pub(super) fn heat(&mut self, since: u64) {
         let Some(place) = self.memberships.position(since) else { return };
-        let Some(membership) = self.memberships.at_mut(place) else { return };
-        if std::mem::take(&mut membership.is_armed) && self.is_wide {
-            self.rare().hot.push(since);
+        if std::mem::take(&mut self.memberships.at_mut(place).is_armed) {
+            self.add_hot(place);
         }
-    }
-
-    /// Arms what is idle, as far as that needs no waiting.
-    pub(super) fn cool(&mut self) {
-        let Self { rare: Some(rare), memberships, post, .. } = self else { return };
-        rare.hot.retain(|&since| {
-            let Some(place) = memberships.position(since) else { return false };
-            let Some(membership) = memberships.at_mut(place) else { return false };
-            membership.is_armed = membership.is_armed
-                || membership.until() == FOREVER && membership.room.try_arm(post, since, &membership.cursor);
-            !membership.is_armed
-        });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::membership::{Membership, is_for};
+use super::memberships::is_for;
 use super::{FEW, MANY, Reader};
 use crate::delivery::{Gap, GapReason};
 use crate::entry::Entry;
@@ -19,15 +19,12 @@ impl Reader {
         for change in changes {
             match change {
                 Change::Joined { since, room, cursor, .. } => {
-                    self.memberships.push(since, Membership { room, cursor, is_armed: false, rare: None });
-                    if self.is_wide {
-                        self.rare().hot.push(since);
-                    }
+                    self.memberships.push(since, room, cursor);
+                    self.add_hot(self.memberships.len() - 1);
                 }
                 Change::Left { since, until, at } => {
                     let Some(place) = self.memberships.position(since) else { continue };
-                    let Some(membership) = self.memberships.at_mut(place) else { continue };
-                    let rare = membership.rare();
+                    let rare = self.memberships.at_mut(place).rare();
                     (rare.until, rare.messages) = (until, at.messages);
                     self.left += 1;
                     // It may have been fired without our having been told yet.
@@ -38,13 +35,11 @@ impl Reader {
                 Change::Closed { at, reason } => {
                     // Rooms are left one by one after the cut, a sequence each.
                     let (mut after, mut last) = (0, at);
-                    for place in 0..self.memberships.places() {
-                        if let Some(membership) = self.memberships.at_mut(place) {
-                            let rare = membership.rare();
-                            after += u64::from(rare.until > at);
-                            last = last.max(rare.until);
-                            rare.until = rare.until.min(at);
-                        }
+                    for place in 0..self.memberships.len() {
+                        let rare = self.memberships.at_mut(place).rare();
+                        after += u64::from(rare.until > at);
+                        last = last.max(rare.until);
+                        rare.until = rare.until.min(at);
                     }
                     self.rare().is_cut_blurred = last - at != after;
                     self.rare().cut = None;
@@ -58,15 +53,7 @@ impl Reader {
         if ready.capacity() > 0 {
             self.rare().ready = ready;
         }
-        let is_wide = self.memberships.len() > if self.is_wide { FEW } else { MANY };
-        if is_wide && !self.is_wide {
-            let awake = self.memberships.iter().filter(|(_, membership)| !membership.is_armed);
-            let hot = awake.map(|(since, _)| since).collect();
-            self.rare().hot = hot;
-        } else if self.is_wide && !is_wide {
-            self.rare().hot = Vec::new();
-        }
-        self.is_wide = is_wide;
+        self.set_wide(self.memberships.len() > if self.wide.is_some() { FEW } else { MANY });
         if let Some(at) = self.rare.as_ref().and_then(|rare| rare.cut) {
             self.horizon = self.horizon.min(at.max(self.read));
             self.post.touch(); // for the same in the passes until it is closed
@@ -74,6 +61,7 @@ impl Reader {
         if let Some((floor, lost, exact)) = folded {
             self.skip_to(floor, lost, exact);
         }
+        self.settle();
     }
 
     /// Passes over all messages below `floor`, which are lost.
@@ -85,16 +73,15 @@ impl Reader {
         // depend on memberships that were folded away. All changes up to the floor were taken with it.
         self.horizon = self.horizon.max(floor);
         let (mut missed, mut exact) = (lost, exact);
-        for place in 0..self.memberships.places() {
+        for place in 0..self.memberships.len() {
             while self.next_sequence(place).is_some_and(|sequence| sequence < floor) {
-                let Some((_, membership, others)) = self.memberships.split_at_mut(place) else { break };
-                let gap = membership.take_gap();
+                let gap = self.memberships.at_mut(place).take_gap();
                 missed += gap.map_or(0, |gap| gap.missed);
                 exact &= gap.is_none_or(|gap| gap.exact);
-                let bound = floor.min(membership.until());
-                let room = &*membership.room;
-                membership.cursor.walk(bound, |sequence, entry| {
-                    missed += u64::from(is_for(entry, sequence, me, room, &others));
+                let (cursor, list) = self.memberships.cursor_and_list(place);
+                let (room, bound) = (&*list[place].room, floor.min(list[place].until()));
+                cursor.walk(bound, |sequence, entry| {
+                    missed += u64::from(is_for(entry, sequence, me, room, list));
                     exact &= !matches!(entry, Entry::Aimed { audience, .. } if audience.asks_for_rooms());
                     ControlFlow::Continue(())
                 });

@@ -100,7 +100,7 @@ fn publish(
     let fired: SmallVec<[_; MANY]> = locked
         .iter_mut()
         .filter(|(_, role, inner)| *role == Role::Addressed && !inner.armed.is_empty())
-        .map(|(room, _, inner)| (*room, inner.take_armed()))
+        .map(|(room, _, inner)| (*room, inner.take_armed(order)))
         .collect();
     drop(locked);
     for (room, armed) in fired {

@@ -1,0 +1,279 @@
+//! The rooms of one socket as its reader keeps them, and which of the rooms' messages are for the socket.
+//!
+//! Cursors lie apart from everything else: a pass walks over all of them, and over nothing else but what it
+//! delivers.
+
+use std::ops::ControlFlow;
+
+use smallvec::SmallVec;
+
+use crate::delivery::Gap;
+use crate::entry::Entry;
+use crate::segment::{Cursor, Peek};
+use crate::slab::SocketId;
+use crate::sync::Arc;
+use crate::topic::Topic;
+
+/// In joining order. A membership stays at its place until some are [forgotten](Self::retain).
+#[derive(Debug)]
+pub(super) struct Memberships {
+    cursors: SmallVec<[Cursor<Entry>; 2]>,
+    /// As many, and in the same order.
+    list: SmallVec<[Membership; 1]>,
+}
+
+#[derive(Debug)]
+pub(super) struct Membership {
+    /// The sequence at which the socket joined, which names the membership.
+    pub(super) since: u64,
+    pub(super) room: Arc<Topic>,
+    pub(super) is_armed: bool,
+    /// What few memberships have.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Rare {
+    /// It is over: what is at or above this sequence is not for the socket, and nor is what is at or
+    /// above this message number of the log.
+    pub(super) until: u64,
+    pub(super) messages: u64,
+    /// Lost before the message that the cursor is at.
+    pub(super) gap: Option<Gap>,
+}
+
+/// What there is to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    /// In this room only.
+    One(usize),
+    /// In several, or not known without a closer look.
+    More,
+}
+
+/// What a reader has passed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passed {
+    pub(super) handed: usize,
+    /// Volatile messages that were for the socket.
+    pub(super) dropped: u64,
+}
+
+/// Above all sequences and message numbers.
+pub(super) const FOREVER: u64 = u64::MAX - 1;
+
+impl Memberships {
+    pub(super) fn new() -> Self {
+        Self { cursors: SmallVec::new(), list: SmallVec::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Adds one at the end: `since` is above that of all before it.
+    pub(super) fn push(&mut self, since: u64, room: Arc<Topic>, cursor: Cursor<Entry>) {
+        debug_assert!(self.list.last().is_none_or(|last| last.since < since), "sequences only rise");
+        self.list.push(Membership { since, room, is_armed: false, rare: None });
+        self.cursors.push(cursor);
+    }
+
+    pub(super) fn position(&self, since: u64) -> Option<usize> {
+        self.list.binary_search_by_key(&since, |membership| membership.since).ok()
+    }
+
+    #[inline(always)]
+    pub(super) fn cursors(&self) -> &[Cursor<Entry>] {
+        &self.cursors
+    }
+
+    /// All cursors, and all memberships.
+    #[inline(always)]
+    pub(super) fn cursors_and_list(&mut self) -> (&mut [Cursor<Entry>], &[Membership]) {
+        (&mut self.cursors, &self.list)
+    }
+
+    /// Finds the one room that has something to read below this horizon. A look at each, and no more: whose segment is
+    /// at its end is said to be one of several.
+    #[inline(always)]
+    pub(super) fn find(&self, horizon: u64) -> Found {
+        find(self.cursors.iter().enumerate(), horizon)
+    }
+
+    /// As [`find`](Self::find), among the rooms at these places.
+    pub(super) fn find_at(&self, places: impl Iterator<Item = usize>, horizon: u64) -> Found {
+        find(places.map(|place| (place, &self.cursors[place])), horizon)
+    }
+
+    #[inline(always)]
+    pub(super) fn list(&self) -> &[Membership] {
+        &self.list
+    }
+
+    #[inline]
+    pub(super) fn at_mut(&mut self, place: usize) -> &mut Membership {
+        &mut self.list[place]
+    }
+
+    /// The cursor at a place, and all memberships.
+    #[inline(always)]
+    pub(super) fn cursor_and_list(&mut self, place: usize) -> (&mut Cursor<Entry>, &[Membership]) {
+        (&mut self.cursors[place], &self.list)
+    }
+
+    #[inline]
+    pub(super) fn both_mut(&mut self, place: usize) -> (&mut Cursor<Entry>, &mut Membership) {
+        (&mut self.cursors[place], &mut self.list[place])
+    }
+
+    /// Removes what `keep` refuses.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Membership) -> bool) {
+        let mut kept = 0;
+        for place in 0..self.list.len() {
+            if keep(&self.list[place]) {
+                self.list.swap(kept, place);
+                self.cursors.swap(kept, place);
+                kept += 1;
+            }
+        }
+        // Dropped as they are removed: payloads are user code, but no lock is held here.
+        self.cursors.drain(kept..).zip(self.list.drain(kept..)).for_each(release);
+        if self.list.capacity() > 4 * kept.max(2) {
+            self.cursors.shrink_to_fit();
+            self.list.shrink_to_fit();
+        }
+    }
+
+    /// Lets go of all.
+    pub(super) fn release(&mut self) {
+        let (cursors, list) = (std::mem::take(&mut self.cursors), std::mem::take(&mut self.list));
+        cursors.into_iter().zip(list).for_each(release);
+    }
+}
+
+#[inline(always)]
+fn find<'a>(cursors: impl Iterator<Item = (usize, &'a Cursor<Entry>)>, horizon: u64) -> Found {
+    let mut found = Found::Nothing;
+    for (place, cursor) in cursors {
+        match cursor.peek() {
+            Peek::Empty => {}
+            Peek::Item(sequence) if sequence >= horizon => {}
+            Peek::Item(_) if found == Found::Nothing => found = Found::One(place),
+            Peek::Item(_) | Peek::End => return Found::More,
+        }
+    }
+    found
+}
+
+/// Lets go of a membership, and of what the room has kept for it alone.
+fn release((cursor, membership): (Cursor<Entry>, Membership)) {
+    drop(cursor);
+    membership.room.trim();
+}
+
+impl Membership {
+    /// The sequence from which on nothing is for the socket.
+    #[inline]
+    pub(super) fn until(&self) -> u64 {
+        self.rare.as_ref().map_or(FOREVER, |rare| rare.until)
+    }
+
+    /// Whether it is one of many: neither over, nor with a gap to tell.
+    pub(super) fn is_plain(&self) -> bool {
+        self.rare.as_ref().is_none_or(|rare| rare.until == FOREVER && rare.gap.is_none())
+    }
+
+    pub(super) fn gap(&self) -> Option<Gap> {
+        self.rare.as_ref()?.gap
+    }
+
+    pub(super) fn take_gap(&mut self) -> Option<Gap> {
+        self.rare.as_mut()?.gap.take()
+    }
+
+    /// The message number of its log from which on nothing is for the socket.
+    pub(super) fn messages(&self) -> u64 {
+        self.rare.as_ref().map_or(FOREVER, |rare| rare.messages)
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(Rare { until: FOREVER, messages: FOREVER, gap: None }))
+    }
+}
+
+/// Hands each message of this segment that is below `bound` and for the socket to `f`, until that breaks.
+/// Drops a volatile one that it meets behind more than `slack` others.
+///
+/// The loop has no call in it but that of `f`: with one, the optimiser keeps whatever `f` adds up in
+/// memory, and that doubles the time per delivery. So it stops at what needs a closer look.
+#[inline(always)]
+pub(super) fn read(
+    (cursor, list): (&mut Cursor<Entry>, &[Membership]),
+    room: &Arc<Topic>,
+    bound: u64,
+    me: SocketId,
+    slack: i64,
+    mut f: impl FnMut(u64, &Entry, &Arc<Topic>) -> ControlFlow<()>,
+) -> Passed {
+    let from = cursor.index();
+    let mut is_special = false;
+    // Alone, as messages are where everybody reads along: that takes no search for the end.
+    match cursor.step(bound) {
+        None => return Passed { handed: 0, dropped: 0 },
+        Some((sequence, entry)) if entry.is_plain_for(me) => {
+            if f(sequence, entry, room).is_break() || !cursor.is_below(bound) {
+                return Passed { handed: 1, dropped: 0 };
+            }
+        }
+        Some(_) => is_special = true,
+    }
+    let (mut skipped, mut dropped) = (0, 0);
+    loop {
+        if !is_special {
+            cursor.walk(bound, |sequence, entry| {
+                if entry.is_plain_for(me) {
+                    return f(sequence, entry, room);
+                }
+                is_special = true;
+                ControlFlow::Break(())
+            });
+        }
+        if !std::mem::take(&mut is_special) {
+            break;
+        }
+        let Some((sequence, entry)) = cursor.last() else { break };
+        if !is_for(entry, sequence, me, room, list) {
+            skipped += 1;
+        } else if entry.is_volatile() && i64::from(cursor.index() - from - skipped) > slack + 1 {
+            skipped += 1;
+            dropped += 1;
+        } else if f(sequence, entry, room).is_break() {
+            break;
+        }
+    }
+    Passed { handed: (cursor.index() - from - skipped) as usize, dropped }
+}
+
+/// Whether a message that a member of `room` met is for it.
+pub(super) fn is_for(
+    entry: &Entry,
+    sequence: u64,
+    me: SocketId,
+    room: &Topic,
+    memberships: &[Membership],
+) -> bool {
+    match entry {
+        Entry::Aimed { audience, .. } => {
+            audience.is_for(me, room.id(), |id| was_member(memberships, id, sequence))
+        }
+        short => !short.excludes(me),
+    }
+}
+
+/// Whether one of these memberships was in that room at that sequence.
+pub(super) fn was_member(memberships: &[Membership], room: u64, sequence: u64) -> bool {
+    memberships.iter().any(|membership| {
+        membership.room.id() == room && (membership.since..membership.until()).contains(&sequence)
+    })
+}

@@ -1,0 +1,245 @@
+//! A pass in which there is nothing but messages to read: the common case by far.
+//!
+//! All its state but the cursors is on the stack, so that a pass which finds nothing, or reads one room, writes next
+//! to nothing. When it cannot go on as it is, what is left becomes a special pass.
+
+use std::ops::ControlFlow;
+
+use super::memberships::{is_for, read};
+use super::{MANY, Reader};
+use crate::delivery::{Delivery, Item};
+use crate::event::EventTable;
+use crate::order::Order;
+use crate::segment::{Next, Peek};
+use crate::slab::SocketId;
+
+/// The rooms that have something to read, few enough to be kept sorted by inserting. The last one is next.
+#[derive(Debug)]
+pub(super) struct Few {
+    heads: [Head; SPACE],
+    len: usize,
+}
+
+/// The next message of a room: its sequence, then the room's place in the lowest bits.
+type Head = u64;
+
+const SPACE: usize = 32;
+const PLACE_BITS: u32 = SPACE.trailing_zeros();
+const _: () = assert!(MANY <= SPACE, "all rooms of a reader that is not wide have their place");
+
+/// A log was cut off behind a cursor.
+#[derive(Debug)]
+pub(super) struct Cut;
+
+impl Few {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self { heads: [0; SPACE], len: 0 }
+    }
+
+    /// Adds the room at this place, of which there are less than [`SPACE`] others.
+    #[inline(always)]
+    fn insert(&mut self, sequence: u64, place: usize) {
+        let head = sequence << PLACE_BITS | place as u64;
+        let mut at = self.len;
+        while at > 0 && self.heads[at - 1] < head {
+            self.heads[at] = self.heads[at - 1];
+            at -= 1;
+        }
+        self.heads[at] = head;
+        self.len += 1;
+    }
+
+    /// Removes the one that is next: its place, and the sequence at which another one is.
+    #[inline(always)]
+    fn pop(&mut self) -> Option<(usize, Option<u64>)> {
+        self.len = self.len.checked_sub(1)?;
+        let head = self.heads[self.len];
+        let second = self.heads[..self.len].last().map(|second| second >> PLACE_BITS);
+        Some((head as usize % SPACE, second))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u64, usize)> {
+        self.heads[..self.len].iter().map(|head| (head >> PLACE_BITS, *head as usize % SPACE))
+    }
+}
+
+impl Reader {
+    /// Finds the rooms that have something to read.
+    #[inline(always)]
+    pub(super) fn look_plainly(&mut self, heads: &mut Few) -> Result<(), Cut> {
+        let mut ends = 0_u32;
+        for (place, cursor) in self.memberships.cursors().iter().enumerate() {
+            match cursor.peek() {
+                Peek::Empty => {}
+                Peek::Item(sequence) if sequence < self.horizon => heads.insert(sequence, place),
+                Peek::Item(_) => {}
+                Peek::End => ends |= 1 << place,
+            }
+        }
+        while ends != 0 {
+            let place = ends.trailing_zeros() as usize;
+            ends &= ends - 1;
+            if let Some(sequence) = self.step_over(place)? {
+                heads.insert(sequence, place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the only room that has anything.
+    #[inline(always)]
+    pub(super) fn read_one<B>(
+        &mut self,
+        place: usize,
+        order: &Order,
+        horizon: u64,
+        events: &EventTable,
+        count: &mut usize,
+        f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let before = *count;
+        loop {
+            let slack = i64::from(self.volatile_backlog) - (*count - before) as i64;
+            let mut broken = None;
+            let (cursor, list) = self.memberships.cursor_and_list(place);
+            let room = &list[place].room;
+            let passed = read((cursor, list), room, horizon, self.me, slack, |sequence, entry, room| {
+                let delivery = Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
+                f(delivery).map_break(|value| broken = Some(value))
+            });
+            *count += passed.handed;
+            if passed.dropped > 0 {
+                self.dropped += passed.dropped;
+            }
+            if broken.is_none() && !cursor.is_at_end() {
+                return self.end_plain(order, horizon);
+            }
+            (self.horizon, self.is_strict) = (horizon, order.is_strict());
+            if let Some(value) = broken {
+                self.stop(place, &Few::new(), *count - before);
+                return ControlFlow::Break(value);
+            }
+            match self.step_over(place) {
+                Ok(None) => return self.end_plain(order, horizon),
+                Ok(Some(_)) => {}
+                Err(Cut) => {
+                    self.stop(place, &Few::new(), *count - before);
+                    return self.run::<false, B>(events, count, f);
+                }
+            }
+        }
+    }
+
+    /// Reads several rooms, message by message in their order.
+    #[inline(always)]
+    pub(super) fn merge<B>(
+        &mut self,
+        heads: &mut Few,
+        order: &Order,
+        events: &EventTable,
+        count: &mut usize,
+        f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let (horizon, me, before) = (self.horizon, self.me, *count);
+        loop {
+            let Some(place) = self.merge_segments(heads, (horizon, me, before), events, count, f)? else {
+                return self.end_plain(order, horizon);
+            };
+            match self.step_over(place) {
+                Ok(None) => {}
+                Ok(Some(sequence)) => heads.insert(sequence, place),
+                Err(Cut) => {
+                    self.stop(place, heads, *count - before);
+                    return self.run::<false, B>(events, count, f);
+                }
+            }
+        }
+    }
+
+    /// As [`merge`](Self::merge), up to the end of a segment, and returns where that is; or `None`, if all is read.
+    #[inline(always)]
+    fn merge_segments<B>(
+        &mut self,
+        heads: &mut Few,
+        (horizon, me, before): (u64, SocketId, usize),
+        events: &EventTable,
+        count: &mut usize,
+        f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B, Option<usize>> {
+        let (cursors, list) = self.memberships.cursors_and_list();
+        while let Some((place, second)) = heads.pop() {
+            // Copies of one message have the same sequence, so up to and including the second.
+            let bound = second.map_or(horizon, |second| horizon.min(second + 1));
+            let (cursor, room) = (&mut cursors[place], &list[place].room);
+            while let Some((sequence, entry)) = cursor.step(bound) {
+                if !entry.is_plain_for(me) {
+                    if !is_for(entry, sequence, me, room, list) {
+                        continue;
+                    }
+                    if entry.is_volatile() && *count - before > self.volatile_backlog as usize {
+                        self.dropped += 1;
+                        continue;
+                    }
+                }
+                *count += 1;
+                let delivery = Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
+                if let ControlFlow::Break(value) = f(delivery) {
+                    self.stop(place, heads, *count - before);
+                    return ControlFlow::Break(value);
+                }
+            }
+            match cursor.peek() {
+                Peek::Item(sequence) if sequence < horizon => heads.insert(sequence, place),
+                Peek::Item(_) | Peek::Empty => {}
+                Peek::End => return ControlFlow::Continue(Some(place)),
+            }
+        }
+        ControlFlow::Continue(None)
+    }
+
+    /// Everything below this horizon is read.
+    #[inline(always)]
+    pub(super) fn end_plain<B>(&mut self, order: &Order, horizon: u64) -> ControlFlow<B> {
+        self.read = horizon;
+        if order.is_strict() {
+            self.post.set_progress(horizon);
+        }
+        if self.wide.is_some() {
+            self.cool();
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Goes on to the next segment of the room at this place, and returns the sequence of its first message, if that
+    /// is in the pass.
+    #[inline(never)]
+    fn step_over(&mut self, place: usize) -> Result<Option<u64>, Cut> {
+        self.read = self.read.max(self.read_below(place));
+        loop {
+            match self.memberships.cursors()[place].segment().next() {
+                Next::Open => return Ok(None),
+                Next::Cut => return Err(Cut),
+                Next::Segment(next) => self.enter(place, next),
+            }
+            match self.memberships.cursors()[place].peek() {
+                Peek::Item(sequence) if sequence < self.horizon => return Ok(Some(sequence)),
+                Peek::Item(_) | Peek::Empty => return Ok(None),
+                Peek::End => {}
+            }
+        }
+    }
+
+    /// Makes a special pass of what is left: the room at this place, which was being read, and `others`.
+    #[cold]
+    fn stop(&mut self, place: usize, others: &Few, handed: usize) {
+        self.handed = handed as u32;
+        self.read = self.read.max(self.read_below(place));
+        self.account();
+        (self.in_pass, self.is_plain) = (true, false);
+        self.heads.clear();
+        others.iter().for_each(|(sequence, place)| self.heads.push(sequence, place));
+        self.look(place);
+        self.heads.order();
+    }
+}

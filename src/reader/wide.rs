@@ -1,0 +1,89 @@
+//! A reader with many rooms, most of them idle: it arms those, and looks at the others only.
+
+use super::Reader;
+use super::memberships::FOREVER;
+use crate::sync::IS_MODEL;
+
+/// The memberships that are not armed.
+#[derive(Debug, Default)]
+pub(super) struct Wide {
+    pub(super) hot: Vec<Hot>,
+}
+
+/// A membership that is looked at in each pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hot {
+    since: u64,
+    /// Where it is now.
+    pub(super) place: u32,
+    /// Where its cursor stood at the end of the pass before.
+    index: u32,
+    /// For how many passes it stood there.
+    idle: u32,
+}
+
+/// After how many passes without a message a membership is armed. Arming and firing cost what some fifty looks
+/// cost, so a room with a message now and then is better looked at.
+const PATIENCE: u32 = if IS_MODEL { 0 } else { 8 };
+
+impl Reader {
+    /// Begins or ends to be wide.
+    pub(super) fn set_wide(&mut self, is_wide: bool) {
+        if is_wide == self.wide.is_some() {
+            return;
+        }
+        self.wide = None;
+        if is_wide {
+            let list = self.memberships.list().iter().enumerate();
+            let awake = list.filter(|(_, membership)| !membership.is_armed);
+            let hot = awake.map(|(place, membership)| Hot::new(membership.since, place)).collect();
+            self.wide = Some(Box::new(Wide { hot }));
+        }
+    }
+
+    /// The membership at this place is not armed, or not any more.
+    pub(super) fn add_hot(&mut self, place: usize) {
+        if let Some(wide) = &mut self.wide {
+            wide.hot.push(Hot::new(self.memberships.list()[place].since, place));
+        }
+    }
+
+    /// Memberships were forgotten, and others have moved up.
+    pub(super) fn find_hot(&mut self) {
+        let Self { wide: Some(wide), memberships, .. } = self else { return };
+        wide.hot.retain_mut(|hot| {
+            let place = memberships.position(hot.since);
+            hot.place = place.map_or(hot.place, |place| place as u32);
+            place.is_some()
+        });
+    }
+
+    /// Arms what has been idle for some time, as far as that needs no waiting. At the end of a pass.
+    pub(super) fn cool(&mut self) {
+        let Self { wide: Some(wide), memberships, post, .. } = self else { return };
+        wide.hot.retain_mut(|hot| {
+            let (cursor, _) = memberships.cursor_and_list(hot.place as usize);
+            let index = cursor.index();
+            hot.idle = if hot.index == index { hot.idle + 1 } else { 0 };
+            hot.index = index;
+            let (cursor, membership) = memberships.both_mut(hot.place as usize);
+            if hot.idle >= PATIENCE && !membership.is_armed && membership.until() == FOREVER {
+                membership.is_armed = membership.room.try_arm(post, hot.since, cursor);
+            }
+            !membership.is_armed
+        });
+    }
+}
+
+impl Wide {
+    /// Where the memberships are that are not armed.
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+        self.hot.iter().map(|hot| hot.place as usize)
+    }
+}
+
+impl Hot {
+    fn new(since: u64, place: usize) -> Self {
+        Self { since, place: place as u32, index: u32::MAX, idle: 0 }
+    }
+}
