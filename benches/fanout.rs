@@ -13,25 +13,7 @@
 //!   a short batch. Per message.
 //!
 //! An iteration is a whole round, so what criterion calls `time` is per round, and its throughput is what
-//! to compare. After a run this prints medians per element in nanoseconds, and how they compare:
-//!
-//! ```text
-//! python3 - "${CARGO_TARGET_DIR:-target}" <<'END'
-//! import glob, json, sys
-//! groups = {}
-//! for path in glob.glob(sys.argv[1] + '/criterion/*/*/new/benchmark.json'):
-//!     bench = json.load(open(path))
-//!     median = json.load(open(path.replace('benchmark', 'estimates')))['median']['point_estimate']
-//!     figures = groups.setdefault(bench['group_id'], {})
-//!     figures[bench['function_id']] = median / bench['throughput']['Elements']
-//! order = lambda group: (group[0].split('/')[0], [int(n) for n in group[0].split('/')[1].split('x')])
-//! for name, figures in sorted(groups.items(), key=order):
-//!     ours = figures.get('roomcast')
-//!     cells = (f'{id} {ns:.2f} ns' + (f' ({ns / ours:.1f}x)' if ours else '')
-//!              for id, ns in sorted(figures.items(), key=lambda figure: figure[1]))
-//!     print(f'{name:16}', ' | '.join(cells))
-//! END
-//! ```
+//! to compare. After a run `cargo run -p roomcast-figures` prints medians per element, and how they compare.
 //!
 //! What the systems do that differs, as far as it matters, is said where each is implemented, in
 //! `fanout/systems.rs`.
