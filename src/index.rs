@@ -49,6 +49,12 @@ impl RoomIndex {
         self.shard(hash).read().find(hash, is_named(name)).cloned()
     }
 
+    /// The id of the room of this name.
+    pub(crate) fn id(&self, name: &RoomName) -> Option<u64> {
+        let hash = self.hasher.hash_one(name);
+        self.shard(hash).read().find(hash, is_named(name)).map(|room| room.id())
+    }
+
     /// Calls `pin` with the room of this name, made by `make` if there is none, before anybody can
     /// remove it.
     pub(crate) fn get_or_insert<R>(

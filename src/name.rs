@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use smol_str::SmolStr;
 
@@ -24,7 +25,7 @@ use smol_str::SmolStr;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomName(Repr);
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Repr {
     Text(SmolStr),
     /// The first `len` of these. Bit `n` of `large` is set if number `n` is a `u64` above `i64::MAX`, here in
@@ -34,6 +35,22 @@ enum Repr {
         large: u8,
         bits: [i64; 3],
     },
+}
+
+impl Hash for Repr {
+    /// In one write: names are hashed with each look-up, and what a hasher does for each write is most of it.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Text(text) => state.write(text.as_bytes()),
+            Self::Numbers { len, large, bits } => {
+                let mut bytes = [len << 4 | large; 8 * 3 + 1];
+                for (bytes, number) in bytes.chunks_exact_mut(8).zip(bits) {
+                    bytes.copy_from_slice(&number.to_ne_bytes());
+                }
+                state.write(&bytes);
+            }
+        }
+    }
 }
 
 impl RoomName {

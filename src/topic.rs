@@ -320,14 +320,18 @@ impl Topic {
         debug_assert!(member.is_some(), "a membership ends once");
         trash.tell(order, post, Change::Left { since, until, at: inner.log.taken() }, pile);
         inner.left += 1;
-        if inner.left > inner.armed.len() {
+        if inner.armed.is_empty() {
+            inner.left = 0;
+        } else if inner.left > inner.armed.len() {
             inner.left = 0;
             let armed = std::mem::take(&mut inner.armed).into_iter();
             let (armed, gone): (_, Vec<_>) = armed.partition(|armed| inner.members.contains(armed.since));
             inner.armed = armed;
             trash.armed.extend(gone);
         }
-        trash.posts.extend(member);
+        if let Some(member) = member {
+            trash.posts.push(member);
+        }
         if let (true, Some(name)) = (order.journal().is_watched(), self.name()) {
             order.journal().left(name, post.id(), inner.members.is_empty());
         }
@@ -546,7 +550,8 @@ impl Trash {
         let pushed = post.push(change, |changes, held| fold(changes, held, pile, post.id(), self));
         order.count_letter();
         match pushed {
-            Ok(wake) => self.wakes.extend(wake),
+            Ok(None) => {}
+            Ok(Some(wake)) => self.wakes.push(wake),
             Err(change) => self.changes.push(change),
         }
     }

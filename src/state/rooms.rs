@@ -118,11 +118,7 @@ impl SocketCore {
         for &room in rooms {
             let id = match room {
                 RoomRef::Topic(topic) => Some(topic.id()),
-                RoomRef::Name(name) => self.namespace.rooms.get(name).map(|topic| {
-                    let id = topic.id();
-                    trash.topics.push(topic);
-                    id
-                }),
+                RoomRef::Name(name) => self.namespace.rooms.id(name),
             };
             if let Some(since) = id.and_then(|id| state.rooms.since(id)) {
                 self.leave_one(&mut state, since, &self.namespace.pile(), &mut trash);
@@ -248,7 +244,9 @@ impl SocketCore {
             let pile = self.namespace.pile();
             let since = Topic::join_if_free(topic, order, &self.post, &pile, trash, place.is_some());
             let since = since.ok_or_else(|| full(topic))?;
-            trash.topics.extend(place.map(|place| claimed.swap_remove(place)));
+            if let Some(place) = place {
+                trash.topics.push(claimed.swap_remove(place));
+            }
             rooms.push(since, Arc::clone(topic));
             Ok(since)
         };
@@ -293,6 +291,9 @@ fn is_among(claimed: &Claimed, topic: &Arc<Topic>) -> bool {
 
 /// Gives places back that were not taken: those of rooms that have gone and come again meanwhile.
 fn give_back(claimed: Claimed, trash: &mut Trash) {
+    if claimed.is_empty() {
+        return;
+    }
     claimed.iter().for_each(|topic| topic.unclaim());
     trash.topics.extend(claimed);
 }

@@ -39,6 +39,14 @@ pub(super) fn fold(
     socket: SocketId,
     trash: &mut Trash,
 ) {
+    // Joined and left with nothing in between, in all the namespace: it has never been.
+    if let [.., Change::Joined { since: joined, .. }, Change::Left { since, until, .. }] = changes[..] {
+        if since == joined && until == since + 1 {
+            changes.pop();
+            trash.changes.extend(changes.pop());
+            return;
+        }
+    }
     let (floor, more) = match changes.last() {
         Some(&Change::Joined { since, .. }) => (since, Position::default()),
         Some(&Change::Left { since, until, at }) => (until, unread_at(changes, since, at)),
