@@ -48,8 +48,8 @@
 //!     median = json.load(open(path.replace('benchmark', 'estimates')))['median']['point_estimate']
 //!     figures = groups.setdefault(bench['group_id'], {})
 //!     figures[bench['function_id']] = median / bench['throughput']['Elements']
-//! order = lambda group: [(int(part or 0), part) for part in re.split(r'(\d+)', group[0])[1::2]]
-//! for name, figures in sorted(groups.items(), key=lambda group: (re.split(r'\d', group[0])[0], order(group))):
+//! order = lambda name: [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', name)]
+//! for name, figures in sorted(groups.items(), key=lambda group: order(group[0])):
 //!     ours = figures.get('roomcast')
 //!     cells = (f'{id} {ns:.2f} ns' + (f' ({ns / ours:.2f}x)' if ours else '')
 //!              for id, ns in sorted(figures.items(), key=lambda figure: figure[1]))
