@@ -10,6 +10,9 @@
 //! same code in one run, so that ratios are within it; what they do that differs is said where each is implemented,
 //! in `src/`. `bus`, `async-broadcast` and `bevy-messages` have no rooms, so that they are in `burst`, `sparse` and
 //! `publish` alone. socketioxide is not in `wake`: its own tasks sleep, and are woken in all groups.
+//!
+//! Some of them build `smallvec` with its feature `union`, and so this crate too: its figures here may differ a little
+//! from those of `cargo bench --bench fanout`.
 
 use std::time::Duration;
 
