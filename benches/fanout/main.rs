@@ -37,25 +37,8 @@
 //! beat. Heavier ones are measured by the same code in `benches/rivals`.
 //!
 //! An iteration is a whole round, so what criterion calls `time` is per round, and its throughput is what
-//! to compare. After a run this prints medians per element in nanoseconds, and how they compare:
-//!
-//! ```text
-//! python3 - "${CARGO_TARGET_DIR:-target}" <<'END'
-//! import glob, json, re, sys
-//! groups = {}
-//! for path in glob.glob(sys.argv[1] + '/criterion/*/*/new/benchmark.json'):
-//!     bench = json.load(open(path))
-//!     median = json.load(open(path.replace('benchmark', 'estimates')))['median']['point_estimate']
-//!     figures = groups.setdefault(bench['group_id'], {})
-//!     figures[bench['function_id']] = median / bench['throughput']['Elements']
-//! order = lambda name: [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', name)]
-//! for name, figures in sorted(groups.items(), key=lambda group: order(group[0])):
-//!     ours = figures.get('roomcast')
-//!     cells = (f'{id} {ns:.2f} ns' + (f' ({ns / ours:.2f}x)' if ours else '')
-//!              for id, ns in sorted(figures.items(), key=lambda figure: figure[1]))
-//!     print(f'{name:18}', ' | '.join(cells))
-//! END
-//! ```
+//! to compare. After a run, `cargo run -p roomcast-figures` prints medians per element in nanoseconds, how they
+//! compare, and which targets they meet.
 
 #![expect(unreachable_pub, reason = "what is below is a library to `benches/rivals`")]
 
