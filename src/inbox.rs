@@ -33,9 +33,9 @@ use crate::topic::Change;
 /// | an event loop | [`on_wake`](Self::on_wake), then `drain` when woken |
 ///
 /// All are views of one mechanism and may be mixed. Between two drains there is at most one wake-up, and
-/// none is lost. A socket that is only polled takes no lock and allocates nothing when it reads, unless it is in more than 32
-/// rooms, has joined or left rooms since, lost something, or was disconnected. The last reader to leave a segment of a log frees it, with its
-/// payloads.
+/// none is lost. A socket that is only polled takes no lock and allocates nothing when it reads, unless it is in more
+/// than 32 rooms and one has come alive or gone idle, it has joined or left rooms since, lost something, or was
+/// disconnected. The last reader to leave a segment of a log frees it, with its payloads.
 ///
 /// Dropping the inbox disconnects the socket.
 #[repr(C)] // what a drain touches comes first
@@ -78,7 +78,7 @@ impl Inbox {
     /// returns how many deliveries that were, [gaps](Delivery::gap) included.
     ///
     /// What is emitted meanwhile, from inside `deliver` too, waits for the next drain, so a drain always
-    /// ends. Costs a load for each room, or with more than 32 rooms for each room that is active, and a
+    /// ends. Costs a load for each room, or with more than 32 rooms for each that was active in the last eight drains, and a
     /// few per delivery; allocates nothing. If `deliver` panics, the delivery that it was called with
     /// counts as read, and the next drain goes on after it.
     ///
