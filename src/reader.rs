@@ -186,8 +186,11 @@ impl Reader {
         mut f: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         // What `f` emits is beyond it, also while an older pass comes to its end.
-        let horizon = order.horizon();
+        let mut horizon = order.horizon();
         if self.is_plain && self.wide.is_none() && order.letters() == self.letters {
+            if defect::is(Defect::LateHorizon) {
+                horizon = order.horizon();
+            }
             match self.memberships.find(horizon) {
                 Found::Nothing => return self.end_plain(order, horizon),
                 Found::One(place) => return self.read_one(place, order, horizon, events, count, &mut f),
