@@ -38,6 +38,7 @@ mod error;
 mod event;
 mod foreign;
 mod gate;
+mod growth;
 pub mod guide;
 mod handlers;
 mod handshake;

@@ -2,6 +2,8 @@
 
 use smallvec::SmallVec;
 
+use crate::growth::make_room;
+
 /// Values by the sequence at which they joined, in that order.
 ///
 /// Sequences only rise, so the list is sorted by construction and found in by bisection. Removing
@@ -28,6 +30,7 @@ impl<T, const N: usize> Roll<T, N> {
     /// Adds a value at the end: `since` is above that of all before it.
     pub(crate) fn push(&mut self, since: u64, value: T) {
         debug_assert!(self.slots.last().is_none_or(|last| last.0 < since), "sequences only rise");
+        make_room(&mut self.slots, 1);
         self.slots.push((since, Some(value)));
         self.live += 1;
     }

@@ -15,6 +15,8 @@ impl Reader {
         let mut changes = Vec::new();
         let mut ready = self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.ready));
         self.post.take(&mut changes, &mut ready);
+        let joined = changes.iter().filter(|change| matches!(change, Change::Joined { .. })).count();
+        self.memberships.make_room(joined);
         let mut folded = None;
         for change in changes {
             match change {

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::delivery::Gap;
 use crate::entry::Entry;
+use crate::growth::make_room;
 use crate::segment::{Cursor, Peek};
 use crate::slab::SocketId;
 use crate::sync::Arc;
@@ -75,8 +76,15 @@ impl Memberships {
     /// Adds one at the end: `since` is above that of all before it.
     pub(super) fn push(&mut self, since: u64, room: Arc<Topic>, cursor: Cursor<Entry>) {
         debug_assert!(self.list.last().is_none_or(|last| last.since < since), "sequences only rise");
+        self.make_room(1);
         self.list.push(Membership { since, room, is_armed: false, rare: None });
         self.cursors.push(cursor);
+    }
+
+    /// Makes room for as many more.
+    pub(super) fn make_room(&mut self, more: usize) {
+        make_room(&mut self.cursors, more);
+        make_room(&mut self.list, more);
     }
 
     pub(super) fn position(&self, since: u64) -> Option<usize> {
