@@ -11,9 +11,9 @@ use crate::topic::Topic;
 /// list while it is short, and asks a map when it is not.
 #[derive(Debug)]
 pub(crate) struct Joined {
-    rooms: Roll<Arc<Topic>, 2>,
-    /// When each was joined, by room id.
-    by_room: Option<HashMap<u64, u64>>,
+    rooms: Roll<Arc<Topic>, 1>,
+    /// When each was joined, by room id. Boxed, as most sockets have none.
+    by_room: Option<Box<HashMap<u64, u64>>>,
 }
 
 /// Lists up to here are walked.
@@ -42,7 +42,8 @@ impl Joined {
         }
         self.rooms.push(since, topic);
         if self.by_room.is_none() && self.rooms.len() > SHORT {
-            self.by_room = Some(self.rooms.iter().map(|(since, topic)| (topic.id(), since)).collect());
+            let by_room = self.rooms.iter().map(|(since, topic)| (topic.id(), since)).collect();
+            self.by_room = Some(Box::new(by_room));
         }
     }
 

@@ -32,6 +32,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU64;
 
 mod cut;
 mod rooms;
@@ -156,16 +157,21 @@ const CLOSED: u8 = 2;
 
 #[derive(Debug)]
 struct State {
-    /// Why it is closed.
-    closed: Option<DisconnectReason>,
     /// When it joined its namespace, once it is open.
-    everyone: Option<u64>,
+    everyone: Option<NonZeroU64>,
     /// When it joined its own topic.
     direct: u64,
     rooms: Joined,
+    /// Set when it is closed.
+    closing: Option<Box<Closing>>,
+}
+
+#[derive(Debug)]
+struct Closing {
+    reason: DisconnectReason,
     /// The rooms that it was in when it was closed, while it is said to be disconnecting.
-    leaving: Option<Box<[RoomName]>>,
-    /// Whether it is closed and has yet to say good-bye.
+    rooms: Option<Box<[RoomName]>>,
+    /// Whether it has yet to say good-bye.
     is_leaving: bool,
 }
 
@@ -299,14 +305,7 @@ impl NamespaceCore {
                 is_surplus,
                 phase: AtomicU8::new(CONNECTING),
                 direct: OnceLock::new(),
-                state: Mutex::new(State {
-                    closed: None,
-                    everyone: None,
-                    direct: 0,
-                    rooms: Joined::new(),
-                    leaving: None,
-                    is_leaving: false,
-                }),
+                state: Mutex::new(State { everyone: None, direct: 0, rooms: Joined::new(), closing: None }),
             });
             begun = Some(Arc::clone(&socket));
             socket
@@ -425,7 +424,7 @@ impl SocketCore {
         if self.phase.load(Ordering::Acquire) != CLOSED {
             return None;
         }
-        self.state.lock().closed.clone()
+        self.state.lock().closed().cloned()
     }
 
     /// Fails unless it is open.
@@ -437,12 +436,16 @@ impl SocketCore {
     /// Fails unless it is open, or closed and yet to say good-bye.
     #[inline]
     pub(crate) fn check_speaks(&self) -> Result<(), Mute> {
-        if self.is_open() || self.state.lock().is_leaving { Ok(()) } else { Err(self.mute()) }
+        if self.is_open() || self.state.lock().closing.as_ref().is_some_and(|closing| closing.is_leaving) {
+            Ok(())
+        } else {
+            Err(self.mute())
+        }
     }
 
     #[cold]
     fn mute(&self) -> Mute {
-        self.state.lock().closed.clone().map_or(Mute::Connecting, Mute::Closed)
+        self.state.lock().closed().cloned().map_or(Mute::Connecting, Mute::Closed)
     }
 
     /// Opens a socket that is connecting, unless it or its namespace is closed: then it is closed for the
@@ -460,13 +463,14 @@ impl SocketCore {
         let mut trash = Trash::default();
         // Under the state's lock: once it is a member, others find it and may disconnect it.
         let mut state = this.state.lock();
-        if state.closed.is_some() {
+        if state.closing.is_some() {
             return false;
         }
         debug_assert!(state.everyone.is_none(), "a socket is opened once");
         let since =
             Topic::join(&namespace.everyone, &namespace.order, &this.post, &namespace.pile(), &mut trash);
-        state.everyone = Some(since);
+        state.everyone = NonZeroU64::new(since);
+        debug_assert!(state.everyone.is_some(), "no sequence is zero");
         namespace.connecting.lock().sockets.remove(&this.number);
         namespace.engine.open.fetch_add(1, Ordering::Relaxed);
         this.phase.store(OPEN, Ordering::Release);
@@ -500,7 +504,7 @@ impl SocketCore {
     fn make_direct(&self) -> Result<&Arc<Topic>, DisconnectReason> {
         let mut trash = Trash::default();
         let mut state = self.state.lock();
-        if let Some(reason) = &state.closed {
+        if let Some(reason) = state.closed() {
             return Err(reason.clone());
         }
         Ok(self.direct.get_or_init(|| {
@@ -525,13 +529,15 @@ impl SocketCore {
 
     /// It is gone from its rooms for those who ask it, but may still speak.
     pub(crate) fn end_rooms(&self) {
-        let rooms = self.state.lock().leaving.take();
+        let rooms = self.state.lock().closing.as_mut().and_then(|closing| closing.rooms.take());
         drop(rooms);
     }
 
     /// It has said good-bye.
     pub(crate) fn end_leaving(&self) {
-        self.state.lock().is_leaving = false;
+        if let Some(closing) = &mut self.state.lock().closing {
+            closing.is_leaving = false;
+        }
     }
 
     /// Closes it and takes it out of everything, and tells whether it is to say good-bye; or `None`, if it
@@ -540,20 +546,18 @@ impl SocketCore {
         let _socket; // dropped, like the trash, when no lock is held
         let mut trash = Trash::default();
         let mut state = self.state.lock();
-        if state.closed.is_some() {
+        if state.closing.is_some() {
             return None;
         }
-        state.closed = Some(reason.clone());
-        self.phase.store(CLOSED, Ordering::Release);
         let NamespaceCore { order, engine, everyone, hooks, .. } = &*self.namespace;
+        let is_leaving = state.everyone.is_some() && hooks.get().is_some();
+        let rooms = is_leaving.then(|| state.rooms.names().cloned().collect());
+        state.closing = Some(Box::new(Closing { reason: reason.clone(), rooms, is_leaving }));
+        self.phase.store(CLOSED, Ordering::Release);
         // The cut is one point in the order, whatever the rooms are left at.
         let at = order.next();
         trash.tell(order, &self.post, Change::Cut { at }, &Pile::ANY);
         _socket = engine.sockets.write().remove(self.id());
-        if state.everyone.is_some() && hooks.get().is_some() {
-            state.leaving = Some(state.rooms.names().cloned().collect());
-            state.is_leaving = true;
-        }
         let rooms: Vec<u64> = state.rooms.iter().map(|(since, _)| since).collect();
         for since in rooms {
             self.leave_one(&mut state, since, &Pile::ANY, &mut trash);
@@ -565,17 +569,27 @@ impl SocketCore {
             self.namespace.connecting.lock().sockets.remove(&self.number);
         }
         if let Some(since) = state.everyone {
-            everyone.leave(order, &self.post, since, &Pile::ANY, &mut trash);
+            everyone.leave(order, &self.post, since.get(), &Pile::ANY, &mut trash);
             engine.open.fetch_sub(1, Ordering::Relaxed);
         }
         trash.tell(order, &self.post, Change::Closed { at, reason: reason.clone() }, &Pile::ANY);
-        Some(state.is_leaving)
+        Some(is_leaving)
     }
 }
 
 impl State {
     fn check_open(&self) -> Result<(), MembershipError> {
-        self.closed.as_ref().map_or(Ok(()), |reason| Err(MembershipError::Closed(reason.clone())))
+        self.closed().map_or(Ok(()), |reason| Err(MembershipError::Closed(reason.clone())))
+    }
+
+    /// Why it is closed.
+    fn closed(&self) -> Option<&DisconnectReason> {
+        self.closing.as_ref().map(|closing| &closing.reason)
+    }
+
+    /// The rooms that it was in when it was closed, while it is said to be disconnecting.
+    fn leaving(&self) -> Option<&[RoomName]> {
+        self.closing.as_ref()?.rooms.as_deref()
     }
 }
 

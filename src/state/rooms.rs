@@ -51,7 +51,7 @@ impl SocketCore {
     /// The rooms that it is in, in joining order; until it has said good-bye those that it was in.
     pub(crate) fn rooms(&self) -> Vec<RoomName> {
         let state = self.state.lock();
-        match &state.leaving {
+        match state.leaving() {
             Some(rooms) => rooms.to_vec(),
             None => state.rooms.names().cloned().collect(),
         }
@@ -59,14 +59,14 @@ impl SocketCore {
 
     pub(crate) fn room_count(&self) -> usize {
         let state = self.state.lock();
-        state.leaving.as_ref().map_or(state.rooms.len(), |rooms| rooms.len())
+        state.leaving().map_or(state.rooms.len(), <[_]>::len)
     }
 
     /// Whether it is a member of the room of this name.
     pub(crate) fn is_in_room(&self, name: &RoomName) -> bool {
         let topic = self.namespace.rooms.get(name);
         topic.is_some_and(|topic| self.is_in(&topic))
-            || self.state.lock().leaving.as_ref().is_some_and(|rooms| rooms.contains(name))
+            || self.state.lock().leaving().is_some_and(|rooms| rooms.contains(name))
     }
 
     pub(crate) fn is_in(&self, topic: &Topic) -> bool {
