@@ -82,8 +82,8 @@ pub(crate) struct Reader {
     memberships: Memberships,
     wide: Option<Box<Wide>>,
     post: Arc<Post>,
-    /// What a special pass is at.
-    heads: Heads,
+    /// What a special pass is at, once one has found something.
+    heads: Option<Box<Heads>>,
     /// How many memberships are over and not forgotten yet.
     left: u32,
     /// How many messages of this pass were handed out one by one.
@@ -142,7 +142,7 @@ impl Reader {
             memberships: Memberships::new(),
             wide: None,
             post,
-            heads: Heads::default(),
+            heads: None,
             left: 0,
             handed: 0,
             dropped: 0,
@@ -232,6 +232,10 @@ impl Reader {
         }
         if self.begin() {
             self.run::<false, B>(events, count, f)?;
+        }
+        // Who stops often, or is wide, needs them again soon.
+        if self.wide.is_none() {
+            self.heads = None;
         }
         ControlFlow::Continue(())
     }

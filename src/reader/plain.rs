@@ -237,9 +237,10 @@ impl Reader {
         self.read = self.read.max(self.read_below(place));
         self.account();
         (self.in_pass, self.is_plain) = (true, false);
-        self.heads.clear();
-        others.iter().for_each(|(sequence, place)| self.heads.push(sequence, place));
+        let heads = self.heads.get_or_insert_default();
+        heads.clear();
+        others.iter().for_each(|(sequence, place)| heads.push(sequence, place));
         self.look(place);
-        self.heads.order();
+        self.order_heads();
     }
 }

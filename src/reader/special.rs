@@ -19,7 +19,9 @@ impl Reader {
         if self.closed().is_some() {
             return false;
         }
-        self.heads.clear();
+        if let Some(heads) = &mut self.heads {
+            heads.clear();
+        }
         match self.wide.take() {
             Some(wide) => {
                 wide.hot.iter().for_each(|hot| self.look(hot.place as usize));
@@ -27,9 +29,8 @@ impl Reader {
             }
             None => (0..self.memberships.len()).for_each(|place| self.look(place)),
         }
-        self.heads.order();
         (self.in_pass, self.is_plain) = (true, false);
-        if self.heads.is_empty() && self.rare.as_ref().is_none_or(|rare| rare.gap.is_none()) {
+        if self.order_heads() && self.rare.as_ref().is_none_or(|rare| rare.gap.is_none()) {
             self.finish();
         }
         self.in_pass
@@ -65,7 +66,7 @@ impl Reader {
             f(Delivery { item: Item::Gap(gap), sequence, room: None, events })?;
         }
         let (me, base) = (self.me, i64::from(self.volatile_backlog) - i64::from(self.handed));
-        while let Some((place, second)) = self.heads.first() {
+        while let Some((place, second)) = self.heads.as_ref().and_then(|heads| heads.first()) {
             let membership = self.memberships.at_mut(place);
             // Copies of one message have the same sequence, so up to and including the second.
             let bound = second.saturating_add(1).min(self.horizon).min(membership.until());
@@ -110,7 +111,9 @@ impl Reader {
                 return broken.map_or(ControlFlow::Continue(()), ControlFlow::Break);
             }
             let next = self.next_sequence(place);
-            self.heads.advance(next);
+            if let Some(heads) = &mut self.heads {
+                heads.advance(next);
+            }
         }
         self.finish();
         ControlFlow::Continue(())
@@ -157,8 +160,15 @@ impl Reader {
     /// Adds a membership to the pass, if it has something to read.
     pub(super) fn look(&mut self, place: usize) {
         if let Some(sequence) = self.next_sequence(place) {
-            self.heads.push(sequence, place);
+            self.heads.get_or_insert_default().push(sequence, place);
         }
+    }
+
+    /// Ends the looking, and tells whether nothing was found.
+    pub(super) fn order_heads(&mut self) -> bool {
+        let Some(heads) = &mut self.heads else { return true };
+        heads.order();
+        heads.is_empty()
     }
 
     /// The sequence of the next message in this membership, or of a gap at its end, if it is in the pass.
