@@ -385,7 +385,7 @@ impl Drop for Inbox {
         self.socket.disconnect(DisconnectReason::InboxDropped);
         let (changes, wake) = self.socket.core().post().abandon();
         drop(wake);
-        changes.into_iter().for_each(Change::release);
+        changes.into_iter().flat_map(|changes| changes.list).for_each(Change::release);
         self.reader.release();
     }
 }

@@ -14,8 +14,11 @@
 use std::fmt;
 use std::task::Waker;
 
+use smallvec::SmallVec;
+
 use crate::defect::{self, Defect};
 use crate::foreign::contain;
+use crate::growth::make_room;
 use crate::segment::Position;
 use crate::slab::SocketId;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, Sender};
@@ -33,17 +36,34 @@ pub(crate) struct Mailbox<C> {
     post: Mutex<Contents<C>>,
 }
 
+struct Contents<C> {
+    /// Made by the first who leaves one, and gone when the reader has taken it.
+    changes: Option<Box<Changes<C>>>,
+    ready: Ready,
+    reader: Reader,
+}
+
+/// What has become of memberships, for the reader to take in.
 #[derive(Debug)]
-pub(crate) struct Contents<C> {
+pub(crate) struct Changes<C> {
     /// In the order in which they happened.
-    pub(crate) changes: Vec<C>,
-    /// The `since` of memberships that were armed and have something to read now.
-    pub(crate) ready: Vec<u64>,
-    /// How much the changes keep in memory, as far as those who leave them count it.
-    pub(crate) held: Position,
-    wake: Option<Wake>,
-    /// Whether nobody is going to look any more.
-    is_abandoned: bool,
+    pub(crate) list: ChangeList<C>,
+    /// How much they keep in memory, as far as those who leave them count it.
+    held: Position,
+}
+
+/// As a rule a join and a leave.
+pub(crate) type ChangeList<C> = SmallVec<[C; 2]>;
+
+/// The `since` of memberships that were armed and have something to read now.
+pub(crate) type Ready = SmallVec<[u64; 2]>;
+
+/// What the reader is about.
+enum Reader {
+    Awake,
+    Asleep(Wake),
+    /// Nobody is going to look any more.
+    Gone,
 }
 
 /// How an inbox wants to be woken.
@@ -74,13 +94,7 @@ impl<C> Mailbox<C> {
             id,
             is_dirty: AtomicBool::new(false),
             progress: AtomicU64::new(since),
-            post: Mutex::new(Contents {
-                changes: Vec::new(),
-                ready: Vec::new(),
-                held: Position::default(),
-                wake: None,
-                is_abandoned: false,
-            }),
+            post: Mutex::new(Contents { changes: None, ready: Ready::new(), reader: Reader::Awake }),
         }
     }
 
@@ -99,28 +113,30 @@ impl<C> Mailbox<C> {
     /// Leaves a change for the reader, and returns how to wake it, to be done once no lock is held. An
     /// abandoned mailbox gives the change back.
     ///
-    /// `fold` may shorten the list, and gets what was [held](Contents::held) so far.
+    /// `fold` may shorten the list, and gets what was [held](Changes::held) so far.
     pub(crate) fn push(
         &self,
         change: C,
-        fold: impl FnOnce(&mut Vec<C>, &mut Position),
+        fold: impl FnOnce(&mut ChangeList<C>, &mut Position),
     ) -> Result<Option<Wake>, C> {
         let mut post = self.post.lock();
-        if post.is_abandoned {
+        if post.is_abandoned() {
             return Err(change);
         }
-        post.changes.push(change);
-        let Contents { changes, held, .. } = &mut *post;
-        fold(changes, held);
+        let Changes { list, held } = &mut **post.changes.get_or_insert_default();
+        make_room(list, 1);
+        list.push(change);
+        fold(list, held);
         self.is_dirty.store(true, Ordering::Release);
-        Ok(post.wake.take())
+        Ok(post.take_wake())
     }
 
     /// Tells the reader that the membership of `since` has something to read. Under the room's lock, so
     /// that no later message of that room is out before. [`wake`](Self::wake) is to follow.
     pub(crate) fn mark(&self, since: u64) {
         let mut post = self.post.lock();
-        if !post.is_abandoned {
+        if !post.is_abandoned() {
+            make_room(&mut post.ready, 1);
             post.ready.push(since);
             self.is_dirty.store(true, Ordering::Release);
         }
@@ -128,7 +144,7 @@ impl<C> Mailbox<C> {
 
     /// Wakes the reader if it sleeps. Under no lock.
     pub(crate) fn wake(&self) {
-        let wake = self.post.lock().wake.take();
+        let wake = self.post.lock().take_wake();
         if let Some(wake) = wake {
             wake.wake();
         }
@@ -140,14 +156,13 @@ impl<C> Mailbox<C> {
         self.is_dirty.load(Ordering::Acquire)
     }
 
-    /// Takes all changes and ready rooms, in exchange for empty lists.
-    pub(crate) fn take(&self, changes: &mut Vec<C>, ready: &mut Vec<u64>) {
-        debug_assert!(changes.is_empty() && ready.is_empty());
+    /// Takes all changes, and the ready rooms in exchange for an empty list.
+    pub(crate) fn take(&self, ready: &mut Ready) -> Option<Box<Changes<C>>> {
+        debug_assert!(ready.is_empty());
         let mut post = self.post.lock();
-        std::mem::swap(&mut post.changes, changes);
         std::mem::swap(&mut post.ready, ready);
-        post.held = Position::default();
         self.is_dirty.store(false, Ordering::Relaxed);
+        post.changes.take()
     }
 
     /// Makes the reader [take](Self::take) what there is with its next pass, though it may be nothing.
@@ -160,9 +175,9 @@ impl<C> Mailbox<C> {
         let mut old = None;
         let early = defect::is(Defect::LostWake).then(|| !self.is_dirty());
         let mut post = self.post.lock();
-        let may_sleep = early.unwrap_or_else(|| post.changes.is_empty() && post.ready.is_empty());
+        let may_sleep = early.unwrap_or_else(|| post.changes.is_none() && post.ready.is_empty());
         if may_sleep {
-            old = post.wake.replace(wake);
+            old = Some(std::mem::replace(&mut post.reader, Reader::Asleep(wake)));
         }
         drop(post);
         drop(old); // a waker's `Drop` is user code
@@ -171,20 +186,44 @@ impl<C> Mailbox<C> {
 
     /// Takes back what [`sleep`](Self::sleep) left, if nobody has used it.
     pub(crate) fn stay_awake(&self) -> Option<Wake> {
-        self.post.lock().wake.take()
+        self.post.lock().take_wake()
     }
 
     /// Takes back a callback that was left, if nobody has used it.
     pub(crate) fn take_callback(&self) -> Option<Wake> {
-        self.post.lock().wake.take_if(|wake| matches!(wake, Wake::Callback(_)))
+        let mut post = self.post.lock();
+        if matches!(post.reader, Reader::Asleep(Wake::Callback(_))) { post.take_wake() } else { None }
     }
 
     /// Nobody is going to look any more. Returns what was there, to be dropped under no lock.
-    pub(crate) fn abandon(&self) -> (Vec<C>, Option<Wake>) {
+    pub(crate) fn abandon(&self) -> (Option<Box<Changes<C>>>, Option<Wake>) {
         let mut post = self.post.lock();
-        post.is_abandoned = true;
-        post.ready = Vec::new();
-        (std::mem::take(&mut post.changes), post.wake.take())
+        let wake = post.take_wake();
+        post.reader = Reader::Gone;
+        post.ready = Ready::new();
+        (post.changes.take(), wake)
+    }
+}
+
+impl<C> Contents<C> {
+    fn is_abandoned(&self) -> bool {
+        matches!(self.reader, Reader::Gone)
+    }
+
+    fn take_wake(&mut self) -> Option<Wake> {
+        if !matches!(self.reader, Reader::Asleep(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut self.reader, Reader::Awake) {
+            Reader::Asleep(wake) => Some(wake),
+            Reader::Awake | Reader::Gone => None,
+        }
+    }
+}
+
+impl<C> Default for Changes<C> {
+    fn default() -> Self {
+        Self { list: ChangeList::new(), held: Position::default() }
     }
 }
 

@@ -47,6 +47,7 @@ use self::wide::Wide;
 use crate::defect::{self, Defect};
 use crate::delivery::{Delivery, Gap, Item};
 use crate::event::EventTable;
+use crate::mailbox::Ready;
 use crate::merge::Heads;
 use crate::order::Order;
 use crate::reason::DisconnectReason;
@@ -99,7 +100,7 @@ pub(crate) struct Reader {
 #[derive(Debug, Default)]
 struct RareState {
     /// Empty, kept for its memory.
-    ready: Vec<u64>,
+    ready: Ready,
     /// A gap over all rooms, to be told first.
     gap: Option<Gap>,
     /// The last delivery, if it was a gap, with its sequence.

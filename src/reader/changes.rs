@@ -6,19 +6,23 @@ use super::memberships::is_for;
 use super::{FEW, MANY, Reader};
 use crate::delivery::{Gap, GapReason};
 use crate::entry::Entry;
+use crate::mailbox::Ready;
 use crate::topic::Change;
 
 impl Reader {
     #[cold]
     pub(super) fn take_changes(&mut self) {
         // Joins come in bursts, so their list is not kept; what a sleeper is fired with is.
-        let mut changes = Vec::new();
-        let mut ready = self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.ready));
-        self.post.take(&mut changes, &mut ready);
-        let joined = changes.iter().filter(|change| matches!(change, Change::Joined { .. })).count();
+        let mut ready = self.rare.as_mut().map_or_else(Ready::new, |rare| std::mem::take(&mut rare.ready));
+        let mut changes = self.post.take(&mut ready);
+        let joined = changes
+            .iter()
+            .flat_map(|changes| &changes.list)
+            .filter(|change| matches!(change, Change::Joined { .. }))
+            .count();
         self.memberships.make_room(joined);
         let mut folded = None;
-        for change in changes {
+        for change in changes.iter_mut().flat_map(|changes| changes.list.drain(..)) {
             match change {
                 Change::Joined { since, room, cursor, .. } => {
                     self.memberships.push(since, room, cursor);
@@ -52,7 +56,7 @@ impl Reader {
         for since in ready.drain(..) {
             self.heat(since);
         }
-        if ready.capacity() > 0 {
+        if ready.spilled() {
             self.rare().ready = ready;
         }
         self.set_wide(self.memberships.len() > if self.wide.is_some() { FEW } else { MANY });

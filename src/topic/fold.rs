@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use super::{Change, Trash};
 use crate::entry::Entry;
 use crate::log::Garbage;
+use crate::mailbox::ChangeList;
 use crate::segment::{Cursor, Next, Position};
 use crate::slab::SocketId;
 use crate::sync::Arc;
@@ -33,7 +34,7 @@ impl Pile {
 /// so the list is bounded by twice those and the limit. It is looked into at the limit and at each
 /// multiple of it, and folded if that takes an eighth away.
 pub(super) fn fold(
-    changes: &mut Vec<Change>,
+    changes: &mut ChangeList<Change>,
     held: &mut Position,
     pile: &Pile,
     socket: SocketId,
@@ -85,7 +86,7 @@ pub(super) fn fold(
         }
     }
     changes.push(Change::Folded { floor, lost, exact });
-    changes.append(&mut rest);
+    changes.extend(rest);
 }
 
 /// How much was taken in by a room between the join named `since`, if it is among the changes, and `at`.
