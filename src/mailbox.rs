@@ -18,7 +18,6 @@ use smallvec::SmallVec;
 
 use crate::defect::{self, Defect};
 use crate::foreign::contain;
-use crate::growth::make_room;
 use crate::segment::Position;
 use crate::slab::SocketId;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, Sender};
@@ -124,7 +123,6 @@ impl<C> Mailbox<C> {
             return Err(change);
         }
         let Changes { list, held } = &mut **post.changes.get_or_insert_default();
-        make_room(list, 1);
         list.push(change);
         fold(list, held);
         self.is_dirty.store(true, Ordering::Release);
@@ -136,7 +134,6 @@ impl<C> Mailbox<C> {
     pub(crate) fn mark(&self, since: u64) {
         let mut post = self.post.lock();
         if !post.is_abandoned() {
-            make_room(&mut post.ready, 1);
             post.ready.push(since);
             self.is_dirty.store(true, Ordering::Release);
         }

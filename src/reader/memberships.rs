@@ -137,11 +137,12 @@ impl Memberships {
 
     /// Removes what `keep` refuses.
     pub(super) fn retain(&mut self, keep: impl Fn(&Membership) -> bool) {
-        let mut kept = 0;
-        for place in 0..self.list.len() {
-            if keep(&self.list[place]) {
-                self.list.swap(kept, place);
-                self.cursors.swap(kept, place);
+        let (cursors, list) = (&mut self.cursors[..], &mut self.list[..]);
+        let Some(mut kept) = list.iter().position(|membership| !keep(membership)) else { return };
+        for place in kept + 1..list.len() {
+            if keep(&list[place]) {
+                list.swap(kept, place);
+                cursors.swap(kept, place);
                 kept += 1;
             }
         }

@@ -158,6 +158,7 @@ impl Reader {
     }
 
     /// Adds a membership to the pass, if it has something to read.
+    #[inline(always)]
     pub(super) fn look(&mut self, place: usize) {
         if let Some(sequence) = self.next_sequence(place) {
             self.heads.get_or_insert_default().push(sequence, place);
