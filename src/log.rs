@@ -26,10 +26,12 @@ use crate::segment::{Cursor, Next, Position, SegmentRef, SegmentWriter};
 use crate::sync::{Arc, IS_MODEL};
 
 /// The slots of a log's first segment; each next one has twice as many, up to [`STEADY`], and beyond
-/// only where readers lag by whole segments.
+/// only where readers lag by whole segments. In a room that is [`SLOW`] each has half as many as the one before.
 const FIRST: u32 = if IS_MODEL { 2 } else { 4 };
 /// How large segments get in a room that is read as fast as it is written.
 const STEADY: u32 = if IS_MODEL { 2 } else { 16 };
+/// A room is slow that takes in less than one in so many of the messages of its namespace.
+const SLOW: u64 = 1 << 14;
 
 /// Segments let go of under a lock, to be dropped after it: payloads are user code.
 pub(crate) type Garbage<T> = SmallVec<[SegmentRef<T>; 2]>;
@@ -104,7 +106,7 @@ impl<T> Log<T> {
     pub(crate) fn append(&mut self, sequence: u64, item: T, bytes: u64, trash: &mut Garbage<T>) -> bool {
         let bytes = bytes.min(self.limits.backlog.bytes);
         if self.tail.is_full() || self.tail_is_heavy(bytes) {
-            self.rotate(trash);
+            self.rotate(sequence, trash);
         }
         self.append_fitting(sequence, item, bytes);
         self.is_over()
@@ -236,16 +238,27 @@ impl<T> Log<T> {
         missed
     }
 
-    fn rotate(&mut self, trash: &mut Garbage<T>) {
+    /// Goes on in a new segment, which begins with the message of this sequence.
+    fn rotate(&mut self, sequence: u64, trash: &mut Garbage<T>) {
         self.trim(trash);
         let slots = self.tail.segment().capacity();
         let lagging = !self.head.is(self.tail.segment());
-        let slots = if slots < STEADY || lagging { slots * 2 } else { slots };
+        let slots = match slots {
+            _ if self.is_slow(sequence) => FIRST.max(slots / 2),
+            _ if slots < STEADY || lagging => slots * 2,
+            _ => slots,
+        };
         self.tail.rotate(slots.min(self.limits.segment_slots), self.taken);
         if !lagging {
             self.overflow = self.end_of_head();
             self.trim(trash);
         }
+    }
+
+    /// Whether others have taken in much more, from the tail's first message up to this sequence.
+    fn is_slow(&self, sequence: u64) -> bool {
+        let first = self.tail.segment().iter().next();
+        first.is_some_and(|(first, _)| sequence - first > SLOW * u64::from(self.tail.len()))
     }
 
     fn tail_is_heavy(&self, bytes: u64) -> bool {

@@ -110,6 +110,27 @@ fn segments_double_up_to_the_steady_size_and_beyond_only_while_a_reader_lags() {
 }
 
 #[test]
+fn segments_halve_in_a_room_that_is_slow() {
+    let mut log = Under::boundless();
+    let stalled = log.log.end();
+    log.fill(4 + 8 + 16 + 32 + 1);
+    drop(stalled);
+    let mut capacities = vec![log.log.tail.segment().capacity()];
+    let mut sequence = 100;
+    let mut append = |log: &mut Under, others: u64| {
+        sequence += others + 1;
+        log.log.append(sequence, 0, 1, &mut log.trash);
+        log.trash.clear();
+        if capacities.last() != Some(&log.log.tail.segment().capacity()) {
+            capacities.push(log.log.tail.segment().capacity());
+        }
+    };
+    (0..200).for_each(|_| append(&mut log, SLOW + 1));
+    (0..40).for_each(|_| append(&mut log, SLOW / 2));
+    assert_eq!(capacities, [64, 32, 16, 8, 4, 8, 16]);
+}
+
+#[test]
 fn no_segment_has_more_slots_than_the_limit() {
     let mut log = Under::new(u64::MAX, u64::MAX, 3, u64::MAX);
     let stalled = log.log.end();
