@@ -126,10 +126,10 @@ impl Backlog {
         }
     }
 
-    /// Returns after how many payload bytes a segment closes: an eighth of the limit.
+    /// Returns after how many payload bytes a segment closes: a sixteenth of the limit.
     #[must_use]
     pub const fn segment_bytes(&self) -> usize {
-        if self.bytes < 8 { 1 } else { self.bytes / 8 }
+        if self.bytes < 16 { 1 } else { self.bytes / 16 }
     }
 
     pub(crate) fn limits(&self) -> Limits {
