@@ -39,6 +39,7 @@ mod rooms;
 
 pub(crate) use self::cut::Cut;
 
+use self::cut::Closing;
 use crate::ack::table::AckTable;
 use crate::clock::Clock;
 use crate::config::{Backlog, Config, Overflow};
@@ -164,15 +165,6 @@ struct State {
     rooms: Joined,
     /// Set when it is closed.
     closing: Option<Box<Closing>>,
-}
-
-#[derive(Debug)]
-struct Closing {
-    reason: DisconnectReason,
-    /// The rooms that it was in when it was closed, while it is said to be disconnecting.
-    rooms: Option<Box<[RoomName]>>,
-    /// Whether it has yet to say good-bye.
-    is_leaving: bool,
 }
 
 /// A room as callers name it.
@@ -587,7 +579,7 @@ impl State {
         self.closing.as_ref().map(|closing| &closing.reason)
     }
 
-    /// The rooms that it was in when it was closed, while it is said to be disconnecting.
+    /// The rooms that it was in when it was closed, until it has left them for those who ask.
     fn leaving(&self) -> Option<&[RoomName]> {
         self.closing.as_ref()?.rooms.as_deref()
     }

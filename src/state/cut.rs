@@ -1,8 +1,19 @@
 //! The second half of closing: telling of it, when everything is cut off.
 
 use super::{NamespaceCore, SocketCore};
+use crate::name::RoomName;
 use crate::reason::DisconnectReason;
 use crate::sync::Arc;
+
+/// What a socket that is closed keeps.
+#[derive(Debug)]
+pub(super) struct Closing {
+    pub(super) reason: DisconnectReason,
+    /// The rooms that it was in when it was closed, while it is said to be disconnecting.
+    pub(super) rooms: Option<Box<[RoomName]>>,
+    /// Whether it has yet to say good-bye.
+    pub(super) is_leaving: bool,
+}
 
 /// A socket that was just closed. Those who wait for it have yet to be [told](Self::tell).
 #[derive(Debug)]
