@@ -33,6 +33,9 @@ const STEADY: u32 = if IS_MODEL { 2 } else { 16 };
 /// A room is slow that takes in less than one in so many of the messages of its namespace.
 const SLOW: u64 = 1 << 14;
 
+/// More bytes than these that were read are let go of when all members sleep.
+const IDLE_BYTES: u64 = 16 << 10;
+
 /// Segments let go of under a lock, to be dropped after it: payloads are user code.
 pub(crate) type Garbage<T> = SmallVec<[SegmentRef<T>; 2]>;
 
@@ -210,7 +213,7 @@ impl<T> Log<T> {
     /// Lets go of all messages, as far as no cursor is left: for a room that has lost its last member.
     pub(crate) fn retire(&mut self, trash: &mut Garbage<T>) {
         if self.tail.len() > 0 {
-            self.tail.rotate(FIRST.min(self.limits.segment_slots), self.taken);
+            self.go_on(FIRST, trash);
             self.overflow = self.end_of_head();
         }
         self.trim(trash);
@@ -238,6 +241,20 @@ impl<T> Log<T> {
         missed
     }
 
+    /// Moves a cursor that has read everything, and whose reader is about to sleep, out of a segment that is large
+    /// or heavy: once all are gone from it, it goes.
+    pub(crate) fn settle(&mut self, cursor: &mut Cursor<T>, trash: &mut Garbage<T>) {
+        let tail = self.tail.segment();
+        let is_large = tail.capacity() > STEADY || self.taken.bytes - tail.start().bytes > IDLE_BYTES;
+        if is_large && self.tail.len() > 0 {
+            self.trim(trash);
+            self.go_on(FIRST, trash);
+        }
+        if !cursor.segment().is(self.tail.segment()) && self.tail.len() == 0 {
+            trash.push(cursor.enter(self.tail.segment().clone()));
+        }
+    }
+
     /// Goes on in a new segment, which begins with the message of this sequence.
     fn rotate(&mut self, sequence: u64, trash: &mut Garbage<T>) {
         self.trim(trash);
@@ -248,8 +265,14 @@ impl<T> Log<T> {
             _ if slots < STEADY || lagging => slots * 2,
             _ => slots,
         };
+        self.go_on(slots, trash);
+    }
+
+    /// Goes on in a new segment of so many slots.
+    fn go_on(&mut self, slots: u32, trash: &mut Garbage<T>) {
+        let is_alone = self.head.is(self.tail.segment());
         self.tail.rotate(slots.min(self.limits.segment_slots), self.taken);
-        if !lagging {
+        if is_alone {
             self.overflow = self.end_of_head();
             self.trim(trash);
         }

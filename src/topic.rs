@@ -390,13 +390,26 @@ impl Topic {
 
     /// Has the next publish [mark](Mailbox::mark) this membership, unless its cursor has something to
     /// read already: then it returns false.
-    pub(crate) fn arm(&self, post: &Arc<Post>, since: u64, cursor: &Cursor<Entry>) -> bool {
-        self.inner.lock().arm(post, since, cursor)
+    pub(crate) fn arm(&self, post: &Arc<Post>, since: u64, cursor: &mut Cursor<Entry>) -> bool {
+        let mut trash = Garbage::new();
+        let is_armed = self.inner.lock().arm(post, since, cursor, &mut trash);
+        if !trash.is_empty() {
+            drop(trash);
+            self.trim();
+        }
+        is_armed
     }
 
     /// As [`arm`](Self::arm), but returns false too when the room is busy: it never waits.
-    pub(crate) fn try_arm(&self, post: &Arc<Post>, since: u64, cursor: &Cursor<Entry>) -> bool {
-        self.inner.try_lock().is_some_and(|mut inner| inner.arm(post, since, cursor))
+    pub(crate) fn try_arm(&self, post: &Arc<Post>, since: u64, cursor: &mut Cursor<Entry>) -> bool {
+        let mut trash = Garbage::new();
+        let inner = self.inner.try_lock();
+        let is_armed = inner.is_some_and(|mut inner| inner.arm(post, since, cursor, &mut trash));
+        if !trash.is_empty() {
+            drop(trash);
+            self.try_trim(); // if it is busy, the next segment does it
+        }
+        is_armed
     }
 
     /// Moves a parked cursor on to what is left, and tells what it has missed, below message number `end`.
@@ -474,9 +487,16 @@ impl Inner {
         armed
     }
 
-    fn arm(&mut self, post: &Arc<Post>, since: u64, cursor: &Cursor<Entry>) -> bool {
+    fn arm(
+        &mut self,
+        post: &Arc<Post>,
+        since: u64,
+        cursor: &mut Cursor<Entry>,
+        trash: &mut Garbage<Entry>,
+    ) -> bool {
         let is_idle = cursor.messages() == self.log.messages();
         if is_idle {
+            self.log.settle(cursor, trash);
             self.armed.push(Armed { since, post: Arc::clone(post) });
         }
         is_idle

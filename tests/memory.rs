@@ -399,3 +399,31 @@ fn handlers_of_a_namespace_take_no_memory_in_its_sockets() {
     };
     assert_eq!(bytes_of_hundred(1000), bytes_of_hundred(0));
 }
+
+/// Payloads that are left when a burst of so many, of this size, was read by sockets that sleep now.
+fn left_by_sleepers(messages: usize, size: usize) -> usize {
+    let live = Live::default();
+    let namespace = Engine::new().of("/memory").unwrap();
+    let room = namespace.room("room").unwrap();
+    let mut members: Vec<_> = (0..3).map(|_| join(&namespace, "room")).collect();
+    for (_, inbox) in &mut members {
+        inbox.on_wake(|| {});
+        inbox.drain(|_| {});
+    }
+    for _ in 0..3 {
+        for _ in 0..messages {
+            room.emit("n", live.payload(size)).unwrap();
+        }
+        for (_, inbox) in &mut members {
+            assert_eq!(inbox.drain(|_| {}), messages);
+        }
+    }
+    live.count()
+}
+
+#[test]
+fn a_room_in_which_all_sleep_keeps_little_of_a_burst() {
+    assert_eq!(left_by_sleepers(1000, 1), 0, "the segments of a burst are large");
+    assert_eq!(left_by_sleepers(1, 20 << 10), 0, "or heavy");
+    assert!((1..=16).contains(&left_by_sleepers(5, 1)), "what is neither is not worth a new one");
+}

@@ -316,6 +316,34 @@ fn putting_off_waits_for_one_more_segment_of_messages_or_of_bytes() {
 }
 
 #[test]
+fn cursors_that_settle_leave_what_is_large_or_heavy() {
+    let mut log = Under::boundless();
+    let mut cursors = [log.log.end(), log.log.end()];
+    let mut settle = |log: &mut Under, is_moving: bool| {
+        let before = log.log.tail.segment().start();
+        for cursor in &mut cursors {
+            log.read(cursor);
+            log.log.settle(cursor, &mut log.trash);
+            log.trash.clear();
+            assert!(cursor.segment().is(log.log.tail.segment()));
+            assert_eq!(cursor.messages(), log.log.messages());
+        }
+        assert_eq!(log.log.tail.segment().start() != before, is_moving);
+        log.trim();
+    };
+    log.fill(4 + 8 + 16 + 16);
+    settle(&mut log, true);
+    assert_eq!((log.log.retained(), log.log.tail.segment().capacity()), (0, FIRST), "it was of 32 slots");
+    settle(&mut log, false);
+    log.append(IDLE_BYTES);
+    settle(&mut log, false);
+    assert_eq!(log.log.retained(), 1);
+    log.append(1);
+    settle(&mut log, true);
+    assert_eq!(log.log.retained(), 0);
+}
+
+#[test]
 fn a_room_without_members_holds_nothing() {
     let mut log = Under::boundless();
     let stalled = log.log.end();
