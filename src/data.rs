@@ -1,7 +1,6 @@
 //! Values that users keep with a socket or a room, one of each type.
 
 use std::any::{Any, TypeId};
-use std::fmt;
 use std::sync::Arc;
 
 use crate::foreign::contain;
@@ -77,14 +76,6 @@ impl Drop for DataMap {
         let Some(values) = self.0.get() else { return };
         let values = std::mem::take(&mut *values.lock());
         values.into_iter().for_each(|(_, value)| contain(|| drop(value)));
-    }
-}
-
-impl fmt::Debug for DataMap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DataMap")
-            .field("values", &self.0.get().map_or(0, |values| values.lock().len()))
-            .finish()
     }
 }
 

@@ -6,8 +6,6 @@
 //! What is brought is done once: at once if the gate is open, or else by the one who opens it. Under no
 //! lock.
 
-use std::fmt;
-
 use crate::foreign::contain;
 use crate::sync::Mutex;
 
@@ -42,14 +40,6 @@ impl Gate {
         }
         drop(waiting);
         entrant();
-    }
-}
-
-impl fmt::Debug for Gate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waiting = self.0.lock();
-        let (is_open, waiting) = (waiting.is_none(), waiting.as_ref().map_or(0, Vec::len));
-        f.debug_struct("Gate").field("is_open", &is_open).field("waiting", &waiting).finish()
     }
 }
 

@@ -112,12 +112,6 @@ impl<T> Queue<T> {
     }
 }
 
-impl<T> Default for Serial<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<T> fmt::Debug for Serial<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serial").field("waiting", &self.len()).finish_non_exhaustive()

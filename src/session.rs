@@ -10,7 +10,6 @@
 //! `on_disconnect`. An event that still waits when the socket is closed is dropped.
 
 use std::any::Any;
-use std::fmt;
 use std::sync::{Arc, Weak};
 
 use crate::handshake::Handshake;
@@ -86,11 +85,5 @@ impl Session {
 
     pub(crate) fn registry(&self) -> &Registry {
         self.registry.get_or_init(|| Box::new(Registry::new()))
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
