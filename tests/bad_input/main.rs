@@ -8,6 +8,7 @@ mod handles;
 mod knobs;
 mod names;
 mod places;
+mod texts;
 mod world;
 
 use std::collections::HashSet;
