@@ -1,8 +1,8 @@
 //! What handles are as values: equal, printed, names, and what is kept with a room.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use roomcast::{DisconnectReason, Engine, RoomName};
+use roomcast::{AckSender, Client, DisconnectReason, Engine, Handshake, Payload, RoomName};
 
 #[test]
 fn handles_of_one_room_are_equal_and_of_others_are_not() {
@@ -29,6 +29,49 @@ fn handles_print_what_they_stand_for() {
     inbox.drain(|_| {});
     let closed = format!("{inbox:?}");
     assert!(closed.contains("Server"), "{closed}");
+}
+
+#[test]
+fn what_handlers_are_given_prints_without_what_is_secret_in_it() {
+    let handshake = Handshake::new().with("agent", "test").with_data("a password");
+    let shown = format!("{handshake:?}");
+    assert!(shown.contains(r#"("agent", "test")"#) && shown.contains("data: true"), "{shown}");
+    assert!(!shown.contains("password") && format!("{:?}", Handshake::new()).contains("data: false"));
+
+    let (engine, shown) = (Engine::new(), Arc::new(Mutex::new(Vec::new())));
+    let world = engine.of("/world").unwrap();
+    let say = {
+        let shown = Arc::clone(&shown);
+        move |text| shown.lock().unwrap().push(text)
+    };
+    world.deferred_middleware({
+        let say = say.clone();
+        move |_, decision| {
+            say(format!("{decision:?}"));
+            decision.accept();
+        }
+    });
+    let answer = move |_: &_, _: Payload, ack: AckSender| {
+        say(format!("{ack:?}"));
+        ack.send(()).unwrap();
+        say(format!("{ack:?}"));
+    };
+    world.on_with_ack("ask", answer).unwrap();
+    let client = Client::new(&engine);
+    let _ack = client.socket("/world", ()).unwrap().emit_with_ack("ask", ()).unwrap();
+    while client.poll() > 0 {}
+    let [wanted, sent] = [true, false].map(|is_wanted| format!("AckSender {{ is_wanted: {is_wanted} }}"));
+    assert_eq!(*shown.lock().unwrap(), ["Decision(..)".to_owned(), wanted, sent]);
+}
+
+#[test]
+fn a_value_that_is_made_while_another_is_stays() {
+    let table = Engine::new().of("/world").unwrap().room("table").unwrap();
+    let made = table.data_or_insert_with(|| {
+        assert_eq!(*table.data_or_insert_with(|| 1_u32), 1);
+        2_u32
+    });
+    assert_eq!((*made, table.data::<u32>().as_deref()), (1, Some(&1)));
 }
 
 #[test]
