@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use roomcast::{
-    DecodeError, EmitError, EncodeError, Engine, Event, EventError, EventHandle, FromPayload, Inbox,
-    IntoPayload, Message, Namespace, Payload, Shared, Socket, Typed,
+    Client, DecodeError, EmitError, EncodeError, Engine, Event, EventError, EventHandle, FromPayload, Inbox,
+    IntoPayload, Message, Namespace, Payload, SendError, Shared, Socket, Typed,
 };
 
 #[derive(Debug, PartialEq)]
@@ -55,7 +55,8 @@ fn every_emit_takes_one() {
     inbox.drain(|delivery| {
         assert!(delivery.is(STEP) && delivery.is(step) && delivery.is("step") && !delivery.is(MAP));
         let Some(Ok(Shared(same))) = delivery.get_as(STEP) else { panic!("{delivery:?}") };
-        let Ok(Shared::<Step>(again)) = delivery.decode() else { panic!("{delivery:?}") };
+        let Ok(decoded @ Shared::<Step>(_)) = delivery.decode() else { panic!("{delivery:?}") };
+        let Shared(again) = decoded.clone(); // whatever `Step` is
         assert!(Arc::ptr_eq(&same, &value) && Arc::ptr_eq(&again, &value));
         read += 1;
     });
@@ -123,6 +124,9 @@ fn events_are_constants_whatever_their_type() {
     static SHARED: Event<Step> = Event::new("step");
     assert_eq!(SHARED, STEP);
     assert_ne!(SHARED, Event::new("other"));
+    let known = HashSet::from([STEP, Event::new("other")]);
+    assert!(known.contains(&SHARED) && !known.contains(&Event::new("third")));
+    assert_eq!([STEP].to_vec(), [SHARED]);
 }
 
 #[test]
@@ -250,6 +254,10 @@ fn nothing_is_emitted_if_it_cannot_be_encoded() {
         }
         assert_eq!((inbox.drain(|_| {}), room.retained()), (0, 0));
     }
+    let client = Client::new(&Engine::new());
+    let socket = client.socket("/", ()).unwrap();
+    assert_eq!(socket.emit(TURN, Angle(f32::NAN)), Err(SendError::Encode(EncodeError::new("not finite"))));
+    assert_eq!(socket.waiting(), 0);
 }
 
 /// What compiles without the feature `serde` does the same with it.
@@ -291,8 +299,10 @@ fn payloads_are_the_same_with_serde_and_without() {
 #[cfg(feature = "serde")]
 mod encoded {
     use std::collections::BTreeMap;
+    use std::fmt;
 
-    use serde::{Deserialize, Serialize, Serializer};
+    use serde::de::Visitor;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::*;
 
@@ -362,6 +372,35 @@ mod encoded {
         socket.emit(MOVE, &NORTH).unwrap();
         let error = only(&mut inbox, |message| message.get_as::<Shared<_>, _>(MOVE)).unwrap().unwrap_err();
         assert!(error.to_string().starts_with("the payload is JSON, and not"));
+    }
+
+    /// Asks for bytes, as types do that hold many.
+    #[derive(Debug, PartialEq)]
+    struct Blob(Vec<u8>);
+
+    impl<'de> Deserialize<'de> for Blob {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Bytes;
+            impl Visitor<'_> for Bytes {
+                type Value = Blob;
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("bytes")
+                }
+                fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Blob, E> {
+                    Ok(Blob(bytes.to_vec()))
+                }
+            }
+            deserializer.deserialize_byte_buf(Bytes)
+        }
+    }
+
+    #[test]
+    fn bytes_are_read_as_a_whole_by_those_who_ask_for_them() {
+        assert_eq!(Payload::from(*b"\xff\x00").decode(), Ok(Blob(vec![255, 0])));
+        assert_eq!(Payload::default().decode(), Ok(Blob(vec![])));
+        assert_eq!(Payload::json("\"ab\"").decode(), Ok(Blob(b"ab".to_vec()))); // as `serde_json` has it
+        let error = Payload::from("ab").decode::<Blob>().unwrap_err();
+        assert_eq!(error.to_string(), r#"invalid type: string "ab", expected bytes"#);
     }
 
     #[test]
