@@ -219,6 +219,43 @@ fn a_union_counts_once_in_what_is_missed() {
     }
 }
 
+/// What a room remembers of messages that are gone is bounded: beyond that a gap counts some that were not for the
+/// socket, and says so.
+#[test]
+fn a_gap_over_more_than_a_room_remembers_is_an_upper_bound() {
+    let check = |inbox: &mut Inbox, wanted: u64, others: u64, is_exact: bool| {
+        let read = read(inbox);
+        assert_eq!(read.inexact == 0, is_exact, "{read:?}");
+        let most = if is_exact { wanted } else { wanted + others };
+        assert!((wanted..=most).contains(&read.total()), "{wanted} to {most}: {read:?}");
+    };
+    // 4096 messages that depend on memberships.
+    for (others, is_exact) in [(4000, true), (5000, false)] {
+        let namespace = namespace(messages(16));
+        let (socket, mut inbox) = members(&namespace, "a", 1).swap_remove(0);
+        socket.join("b").unwrap();
+        for _ in 0..others {
+            namespace.to("a").except("b").emit("n", ()).unwrap();
+        }
+        for _ in 0..100 {
+            namespace.to("a").emit("n", ()).unwrap();
+        }
+        check(&mut inbox, 100, others, is_exact);
+    }
+    // 65536 sockets that did not get their own.
+    for (senders, is_exact) in [(65_000, true), (66_000, false)] {
+        let namespace = namespace(messages(16));
+        let (socket, mut inbox) = members(&namespace, "a", 1).swap_remove(0);
+        for _ in 0..senders {
+            namespace.connect().0.to("a").emit("n", ()).unwrap();
+        }
+        for _ in 0..100 {
+            socket.to("a").emit("n", ()).unwrap();
+        }
+        check(&mut inbox, senders, 100, is_exact);
+    }
+}
+
 #[test]
 fn disconnect_takes_effect_inside_the_emit() {
     for limit in LIMITS {
