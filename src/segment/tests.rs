@@ -70,3 +70,15 @@ fn a_chain_of_a_million_segments_drops_without_recursion() {
     };
     std::thread::Builder::new().stack_size(64 << 10).spawn(drop_it).unwrap().join().unwrap();
 }
+
+#[test]
+fn segments_and_cursors_print_where_they_are() {
+    let mut writer = SegmentWriter::new(8, Position { messages: 7, bytes: 70 });
+    writer.push(1, 10);
+    let segment = "SegmentRef { start: Position { messages: 7, bytes: 70 }, capacity: 8, .. }";
+    assert_eq!(
+        format!("{:?}", writer.segment().cursor(1)),
+        format!("Cursor {{ segment: {segment}, index: 1 }}")
+    );
+    assert_eq!(format!("{writer:?}"), format!("SegmentWriter {{ segment: {segment}, len: 1 }}"));
+}

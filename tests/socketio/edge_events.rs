@@ -119,11 +119,12 @@ fn edge_38_room_events_come_once_and_hooks_may_join_and_leave() {
         let log = log.clone();
         move |io, event| {
             let members = io.room_len(event.room());
+            let socket = event.socket().map_or("", name);
             log.say(match event {
-                RoomEvent::Created(room) => format!("+{room}"),
-                RoomEvent::Joined(room, socket) => format!("{}>{room}", name(*socket)),
-                RoomEvent::Left(room, socket) => format!("{}<{room}", name(*socket)),
-                RoomEvent::Deleted(room) => format!("-{room} {members}"),
+                RoomEvent::Created(room) => format!("{socket}+{room}"),
+                RoomEvent::Joined(room, _) => format!("{socket}>{room}"),
+                RoomEvent::Left(room, _) => format!("{socket}<{room}"),
+                RoomEvent::Deleted(room) => format!("{socket}-{room} {members}"),
                 _ => unreachable!("{event:?}"),
             });
         }
