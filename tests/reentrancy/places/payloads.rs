@@ -55,7 +55,8 @@ pub(super) const PLACES: &[Place] = &[
         let _ = w.namespace.to("folded").emit("x", dropping(trap));
         for n in 0..20 {
             let _ = w.local.leave("folded");
-            drop((w.local.join(n), w.local.leave(n)));
+            // Not one after the other, or they would leave nothing to be folded.
+            drop((w.local.join([n, n + 100]), w.local.leave(n), w.local.leave(n + 100)));
         }
     }),
     ("a payload's drop with an emit to nobody", Contained, |w, trap| {
