@@ -167,6 +167,15 @@ impl Reading {
         }
     }
 
+    /// A membership ended right after it began, with nothing in between in all the namespace. If the reader knows
+    /// nothing of it, it has never been: returns whether.
+    pub(crate) fn forget(&mut self, membership: usize) -> bool {
+        let unread = &mut self.folding.unread;
+        let last = unread.iter().rposition(|moved| *moved != Moved::Folded);
+        let place = last.filter(|&place| self.is_at_rest && unread[place] == Moved::In(membership));
+        place.map(|place| unread.remove(place)).is_some()
+    }
+
     /// A read begins.
     pub(crate) fn begin(&mut self) {
         self.found.clear();

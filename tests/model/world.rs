@@ -179,7 +179,8 @@ pub(crate) struct World {
     pub(crate) is_closed: bool,
     pub(crate) limits: Limits,
     pub(crate) pile: Pile,
-    memberships: usize,
+    /// How many messages, joins, leaves and disconnects there were. A membership's number is that of its join.
+    steps: usize,
     /// The last message's.
     pub(crate) sequence: u64,
 }
@@ -196,7 +197,7 @@ impl World {
             is_closed: false,
             limits,
             pile: Pile { changes: fold_at, messages: limits.messages, bytes: limits.bytes },
-            memberships: 0,
+            steps: 0,
             sequence: 0,
         }
     }
@@ -230,6 +231,7 @@ impl World {
         if self.sockets[socket].closed.is_some() {
             return false;
         }
+        self.steps += 1;
         for room in self.sockets[socket].rooms.clone() {
             self.leave_one(socket, room, &Pile::ANY);
         }
@@ -332,6 +334,7 @@ impl World {
             }
         }
         self.sequence = sequence;
+        self.steps += 1;
         let mut reached = BTreeSet::new();
         for (way, log) in self.ways(emit) {
             let members = self.members_of(way);
@@ -399,12 +402,15 @@ impl World {
             return false;
         }
         let log = self.log(room);
+        self.steps += 1;
         self.rooms[room].members.retain(|other| *other != socket);
         let state = &mut self.sockets[socket];
         state.rooms.retain(|other| *other != room);
         if let Some((since, membership)) = state.since.remove(&log) {
             let published = self.logs[log].published_since(since);
-            state.reading.change(Moved::Out(membership), published, pile);
+            if self.steps > membership + 1 || !state.reading.forget(membership) {
+                state.reading.change(Moved::Out(membership), published, pile);
+            }
         }
         state.reading.left([Way::Room(room)]);
         self.forget_idle(room);
@@ -413,9 +419,9 @@ impl World {
 
     fn enter(&mut self, socket: usize, log: usize) {
         let since = self.logs[log].entries.len();
-        self.memberships += 1;
-        self.sockets[socket].since.insert(log, (since, self.memberships));
-        self.sockets[socket].reading.change(Moved::In(self.memberships), (0, 0), &self.pile);
+        self.steps += 1;
+        self.sockets[socket].since.insert(log, (since, self.steps));
+        self.sockets[socket].reading.change(Moved::In(self.steps), (0, 0), &self.pile);
     }
 
     /// The log of messages to one socket, which comes to be with the first.
