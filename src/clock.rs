@@ -7,7 +7,6 @@
 //! lock. Time never goes back.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -110,13 +109,6 @@ impl State {
 impl Default for Clock {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.0.lock();
-        f.debug_struct("Clock").field("now", &state.now).field("timers", &state.timers.len()).finish()
     }
 }
 
