@@ -29,6 +29,18 @@ fn handles_print_what_they_stand_for() {
     inbox.drain(|_| {});
     let closed = format!("{inbox:?}");
     assert!(closed.contains("Server"), "{closed}");
+
+    let step = world.event("step").unwrap();
+    assert_eq!((step.to_string(), format!("{step:?}")), ("step".into(), r#"EventHandle("step")"#.into()));
+    let listener = world.on("step", |_, _: Payload| {}).unwrap();
+    assert_eq!(format!("{listener:?}"), "ListenerId(..)");
+
+    let (connection, mut outbox) = Engine::new().connect(());
+    assert_eq!(format!("{outbox:?}"), "Outbox { sockets: 0, closed: None }");
+    connection.close(DisconnectReason::Transport);
+    outbox.drain(|_| {});
+    let closed = format!("{outbox:?}");
+    assert!(closed.contains("Transport"), "{closed}");
 }
 
 #[test]
@@ -72,6 +84,19 @@ fn a_value_that_is_made_while_another_is_stays() {
         2_u32
     });
     assert_eq!((*made, table.data::<u32>().as_deref()), (1, Some(&1)));
+}
+
+#[test]
+fn an_inbox_is_what_a_loop_goes_over() {
+    let (socket, mut inbox) = Engine::new().of("/world").unwrap().connect();
+    for n in ["1", "2"] {
+        socket.emit("n", n).unwrap();
+    }
+    let mut seen = Vec::new();
+    for message in &mut inbox {
+        seen.push(message.payload().as_str().unwrap().to_owned());
+    }
+    assert_eq!((seen, inbox.drain(|_| {})), (vec!["1".into(), "2".into()], 0));
 }
 
 #[test]
