@@ -1,24 +1,24 @@
 //! Emitting messages that are to be answered, and answering them.
 
-use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::ack::table::TooManyAcks;
 use crate::ack::{Ack, Acks};
-use crate::broadcast::{Broadcast, Emitter, Found, audience, disconnect_all, find, find_excepted};
+use crate::broadcast::{Broadcast, aimed, disconnect_all};
 use crate::convert::IntoPayload;
-use crate::entry::{Audience, Entry, Frame, NAMED};
+use crate::entry::{Audience, Frame};
 use crate::error::EmitError;
 use crate::event::{EventId, IntoEvent};
 use crate::namespace::Namespace;
 use crate::payload::Payload;
+use crate::recipients::Recipients;
 use crate::room::Room;
 use crate::slab::SocketId;
 use crate::socket::Socket;
 use crate::state::NamespaceCore;
 use crate::sync::Arc;
 use crate::target::Target;
-use crate::topic::{Listed, MANY, Role, Topic, Victims};
+use crate::topic::{Topic, Victims};
 
 impl Broadcast<'_> {
     /// Emits a message that each recipient is to answer.
@@ -61,12 +61,10 @@ impl Broadcast<'_> {
         self.from.check()?;
         let event = event.resolve(&namespace.engine.events)?;
         let payload = payload.into_payload()?;
-        let (to, (left_out, except_sockets)) =
-            (find(namespace, &self.target)?, find_excepted(namespace, &self.target)?);
+        let mut who = Recipients::new(self.from.sender(), self.from.is_excepted());
+        who.find(namespace, &self.target)?;
         let acks = Acks::open(&namespace.acks, &namespace.engine.clock)?;
-        let except_sender = matches!(self.from, Emitter::Others(_));
-        let who = Who { to, left_out, except_sockets, sender: self.from.sender(), except_sender };
-        acks.sent_to(who.publish(namespace, event, payload, acks.id()));
+        acks.sent_to(publish(namespace, &who, event, payload, acks.id()));
         Ok(acks)
     }
 }
@@ -152,45 +150,20 @@ impl From<TooManyAcks> for EmitError {
     }
 }
 
-/// Whom a message is for.
-struct Who<'a> {
-    to: SmallVec<[Found<'a>; MANY]>,
-    left_out: SmallVec<[Found<'a>; 2]>,
-    except_sockets: SmallVec<[SocketId; 2]>,
-    sender: Option<SocketId>,
-    except_sender: bool,
-}
-
-impl Who<'_> {
-    /// Publishes to them, and returns who they are.
-    fn publish(self, namespace: &NamespaceCore, event: EventId, payload: Payload, ack: u64) -> Vec<SocketId> {
-        let rooms = listed(&self.to, &self.left_out);
-        let addressed: SmallVec<[&Arc<Topic>; 4]> = self.to.iter().map(Found::topic).collect();
-        let except_rooms = self.left_out.iter().map(|found| found.topic().id()).collect();
-        let audience = Audience {
-            except_rooms,
-            except_sockets: self.except_sockets,
-            frame: Frame::Question(ack),
-            ..audience(&addressed, self.sender, self.except_sender)
-        };
-        let entry = entry(event, payload, audience);
-        let mut victims = Victims::new();
-        let (_, mut recipients) = Topic::publish_listed(&rooms, &entry, &namespace.order, &mut victims);
-        recipients.retain(|socket| !entry.excludes(*socket));
-        disconnect_all(namespace, &victims);
-        recipients
-    }
-}
-
-/// The rooms of a target by id, each once: what is left out is not addressed.
-pub(crate) fn listed<'a>(to: &'a [Found<'_>], left_out: &'a [Found<'_>]) -> SmallVec<[Listed<'a>; 4]> {
-    let role = |role: Role| move |found: &'a Found<'_>| (&**found.topic(), role);
-    let left_out = left_out.iter().map(role(Role::LeftOut));
-    let mut rooms: SmallVec<[Listed<'a>; 4]> = left_out.chain(to.iter().map(role(Role::Addressed))).collect();
-    // Stable: of a room that is both, what it is first stays.
-    rooms.sort_by_key(|(topic, _)| topic.id());
-    rooms.dedup_by_key(|(topic, _)| topic.id());
-    rooms
+/// Publishes a question to several sockets, and returns who they are.
+fn publish(
+    namespace: &NamespaceCore,
+    who: &Recipients<'_>,
+    event: EventId,
+    payload: Payload,
+    ack: u64,
+) -> Vec<SocketId> {
+    let entry = aimed(event, payload, Audience { frame: Frame::Question(ack), ..who.audience() });
+    let mut victims = Victims::new();
+    let (_, mut recipients) = Topic::publish_listed(&who.listed(), entry, &namespace.order, &mut victims);
+    recipients.retain(|socket| !who.excludes(*socket));
+    disconnect_all(namespace, &victims);
+    recipients
 }
 
 /// Publishes to one socket, and returns whether it was there.
@@ -201,19 +174,9 @@ fn publish_direct(
     payload: Payload,
     frame: Frame,
 ) -> bool {
-    let audience = Audience { frame, ..audience(&[topic], None, false) };
+    let audience = Audience { frame, ..Audience::of_room(topic.id()) };
     let mut victims = Victims::new();
-    let published = topic.publish(entry(event, payload, audience), &namespace.order, &mut victims);
+    let published = topic.publish(aimed(event, payload, audience), &namespace.order, &mut victims);
     disconnect_all(namespace, &victims);
     published.is_some()
-}
-
-fn entry(event: EventId, payload: Payload, audience: Audience) -> Entry {
-    match event {
-        EventId::Listed(event) => Entry::Aimed { payload, event, audience: Arc::new(audience) },
-        EventId::Unlisted(name) => {
-            let audience = Arc::new(Audience { name: Some(name), ..audience });
-            Entry::Aimed { payload, event: NAMED, audience }
-        }
-    }
 }

@@ -2,22 +2,20 @@
 
 use std::borrow::Cow;
 
-use smallvec::SmallVec;
-
 use crate::convert::IntoPayload;
 use crate::defect::{self, Defect};
 use crate::entry::{Audience, Entry, NAMED};
-use crate::error::{EmitError, StaleSocket};
+use crate::error::EmitError;
 use crate::event::{EventId, IntoEvent};
-use crate::name::RoomNameError;
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
+use crate::recipients::{Found, Recipients, find, own};
 use crate::room::Room;
 use crate::slab::SocketId;
 use crate::state::{Mute, NamespaceCore, SocketCore};
 use crate::sync::Arc;
-use crate::target::{IntoTargets, Place, Target};
-use crate::topic::{MANY, Published, Topic, Victims};
+use crate::target::{IntoTargets, Target};
+use crate::topic::{Published, Topic, Victims};
 
 /// What an emit did, as far as that is free to know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,6 +173,11 @@ impl<'a> Emitter<'a> {
             Self::Socket(socket) | Self::Others(socket) => Some(socket.id()),
         }
     }
+
+    /// Whether the sender does not get the message.
+    pub(crate) fn is_excepted(self) -> bool {
+        matches!(self, Self::Others(_))
+    }
 }
 
 impl Room {
@@ -197,8 +200,7 @@ impl Room {
                     Entry::All { payload: payload.into_payload()?, event, sender: None }
                 }
                 named @ EventId::Unlisted(_) => {
-                    let payload = payload.into_payload()?;
-                    aimed(&Target::new(), audience(&[self.topic()], None, false), named, payload)
+                    aimed(named, payload.into_payload()?, Audience::of_room(self.topic().id()))
                 }
             },
         };
@@ -226,7 +228,9 @@ pub(crate) fn emit_from<E: IntoEvent>(
     let entry = match event {
         EventId::Listed(event) => Entry::NotSender { payload, event, sender },
         named @ EventId::Unlisted(_) => {
-            aimed(&Target::new(), audience(&[topic], Some(sender), true), named, payload)
+            let audience =
+                Audience { sender: Some(sender), except_sender: true, ..Audience::of_room(topic.id()) };
+            aimed(named, payload, audience)
         }
     };
     Ok(publish(namespace, topic, entry))
@@ -245,9 +249,7 @@ pub(crate) fn emit_direct<E: IntoEvent>(
     let topic = socket.direct().map_err(EmitError::Closed)?;
     let entry = match event {
         EventId::Listed(event) => Entry::All { payload, event, sender: None },
-        named @ EventId::Unlisted(_) => {
-            aimed(&Target::new(), audience(&[topic], None, false), named, payload)
-        }
+        named @ EventId::Unlisted(_) => aimed(named, payload, Audience::of_room(topic.id())),
     };
     let emitted = publish(namespace, topic, entry);
     if emitted.sequence.is_none() {
@@ -265,21 +267,6 @@ impl From<Mute> for EmitError {
     }
 }
 
-/// A room to publish to: borrowed from the target, or found for this emit.
-pub(crate) enum Found<'a> {
-    Borrowed(&'a Arc<Topic>),
-    Owned(Arc<Topic>),
-}
-
-impl Found<'_> {
-    pub(crate) fn topic(&self) -> &Arc<Topic> {
-        match self {
-            Self::Borrowed(topic) => topic,
-            Self::Owned(topic) => topic,
-        }
-    }
-}
-
 fn emit_to(
     namespace: &NamespaceCore,
     from: Emitter<'_>,
@@ -288,121 +275,72 @@ fn emit_to(
     event: EventId,
     payload: Payload,
 ) -> Result<Emitted, EmitError> {
-    let found = find(namespace, target)?;
-    let (except_rooms, mut except_sockets) = find_excepted(namespace, target)?;
-    let (sender, except_sender) = (from.sender(), matches!(from, Emitter::Others(_)));
-    if except_sender {
-        except_sockets.retain(|socket| Some(*socket) != sender);
-    }
-    let topics: SmallVec<[&Arc<Topic>; MANY]> = found.iter().map(Found::topic).collect();
-    let short = match (&topics[..], &event, &except_sockets[..], sender) {
-        _ if is_volatile || !except_rooms.is_empty() => None,
-        ([topic], &EventId::Listed(event), [], Some(sender)) if except_sender => {
-            Some((topic, Entry::NotSender { payload: payload.clone(), event, sender }))
-        }
-        ([topic], &EventId::Listed(event), [], sender) => {
-            Some((topic, Entry::All { payload: payload.clone(), event, sender }))
-        }
-        ([topic], &EventId::Listed(event), &[excluded], None) => {
-            Some((topic, Entry::NotSocket { payload: payload.clone(), event, excluded }))
-        }
-        _ => None,
+    let (&EventId::Listed(event), false, Some(place)) = (&event, is_volatile, target.only_place()) else {
+        return emit_widely(namespace, from, target, is_volatile, event, payload);
     };
-    if let Some((topic, entry)) = short {
-        return Ok(publish(namespace, topic, entry));
+    let found = match place {
+        Some(place) => find(namespace, place)?,
+        None => Some(Found::Borrowed(&namespace.everyone)),
+    };
+    let Some(found) = found else { return Ok(Emitted::default()) };
+    Ok(publish(namespace, found.topic(), short(from, event, payload)))
+}
+
+/// To several rooms, or with somebody left out: with what takes lists.
+#[inline(never)]
+fn emit_widely(
+    namespace: &NamespaceCore,
+    from: Emitter<'_>,
+    target: &Target,
+    is_volatile: bool,
+    event: EventId,
+    payload: Payload,
+) -> Result<Emitted, EmitError> {
+    let mut who = Recipients::new(from.sender(), from.is_excepted());
+    who.find(namespace, target)?;
+    let is_short = !is_volatile && matches!((&who.rooms[..], &who.except_rooms[..]), ([_], []));
+    let entry = match (&event, &who.except_sockets[..], who.sender) {
+        _ if who.rooms.is_empty() => return Ok(Emitted::default()),
+        (&EventId::Listed(event), [], _) if is_short => short(from, event, payload),
+        (&EventId::Listed(event), &[excluded], None) if is_short => {
+            Entry::NotSocket { payload, event, excluded }
+        }
+        (&EventId::Listed(event), ..) => {
+            let is_it = |audience: &Audience| audience.is_volatile == is_volatile && who.is(audience);
+            let audience = target.cache.get(is_it, || Audience { is_volatile, ..who.audience() });
+            Entry::Aimed { payload, event, audience }
+        }
+        (EventId::Unlisted(_), ..) => aimed(event, payload, Audience { is_volatile, ..who.audience() }),
+    };
+    if let [room] = &who.rooms[..] {
+        return Ok(publish(namespace, room.topic(), entry));
     }
-    if topics.is_empty() {
-        return Ok(Emitted::default());
-    }
-    let except_rooms = except_rooms.iter().map(|found| found.topic().id()).collect();
-    let audience = audience(&topics, sender, except_sender);
-    let audience = Audience { except_rooms, except_sockets, is_volatile, ..audience };
-    let entry = aimed(target, audience, event, payload);
-    if let [topic] = topics[..] {
-        return Ok(publish(namespace, topic, entry));
-    }
-    let mut sorted: SmallVec<[&Topic; MANY]> = topics.iter().map(|topic| &***topic).collect();
     if !defect::is(Defect::UnsortedUnion) {
-        sorted.sort_unstable_by_key(|topic| topic.id());
+        who.rooms.sort_unstable_by_key(|room| room.topic().id());
     }
+    let rooms = who.rooms.iter().map(|room| &**room.topic());
     let mut victims = Victims::new();
-    let published = Topic::publish_all(&sorted, &entry, &namespace.order, &mut victims);
+    let published = Topic::publish_all(rooms, entry, &namespace.order, &mut victims);
     disconnect_all(namespace, &victims);
     Ok(published.into())
 }
 
-/// The rooms that a target addresses, in the order in which it lists them, each once.
-pub(crate) fn find<'a>(
-    namespace: &'a NamespaceCore,
-    target: &'a Target,
-) -> Result<SmallVec<[Found<'a>; MANY]>, EmitError> {
-    let mut found: SmallVec<[Found<'a>; MANY]> = SmallVec::new();
-    let Some(places) = &target.to else {
-        found.push(Found::Borrowed(&namespace.everyone));
-        return Ok(found);
+/// A message to a room with nobody left out but the sender, if that is.
+fn short(from: Emitter<'_>, event: u32, payload: Payload) -> Entry {
+    match from {
+        Emitter::Namespace(_) => Entry::All { payload, event, sender: None },
+        Emitter::Socket(socket) => Entry::All { payload, event, sender: Some(socket.id()) },
+        Emitter::Others(socket) => Entry::NotSender { payload, event, sender: socket.id() },
+    }
+}
+
+/// A message that takes an audience, as a short form cannot say what it says.
+pub(crate) fn aimed(event: EventId, payload: Payload, audience: Audience) -> Entry {
+    let (event, name) = match event {
+        EventId::Listed(event) => (event, None),
+        EventId::Unlisted(name) => (NAMED, Some(name)),
     };
-    for place in places {
-        let next = match place {
-            Place::Name(name) => {
-                namespace.check(name)?;
-                namespace.rooms.get(name).map(Found::Owned)
-            }
-            Place::Room(room) => Some(Found::Borrowed(own(namespace, room)?)),
-            Place::Socket(id) => {
-                let socket = namespace.socket(*id)?;
-                let topic = socket.direct().map_err(|_| StaleSocket(*id))?;
-                Some(Found::Owned(Arc::clone(topic)))
-            }
-        };
-        if let Some(next) = next {
-            if !found.iter().any(|found| found.topic().id() == next.topic().id()) {
-                found.push(next);
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The rooms and the sockets that a target leaves out.
-pub(crate) type Excepted<'a> = (SmallVec<[Found<'a>; 2]>, SmallVec<[SocketId; 2]>);
-
-pub(crate) fn find_excepted<'a>(
-    namespace: &NamespaceCore,
-    target: &'a Target,
-) -> Result<Excepted<'a>, EmitError> {
-    let (mut rooms, mut sockets) = Excepted::default();
-    for place in &target.except {
-        match place {
-            Place::Name(name) => {
-                namespace.check(name)?;
-                rooms.extend(namespace.rooms.get(name).map(Found::Owned));
-            }
-            Place::Room(room) => rooms.push(Found::Borrowed(own(namespace, room)?)),
-            // A stale id leaves out nobody, as it should.
-            Place::Socket(id) if sockets.contains(id) => {}
-            Place::Socket(id) => sockets.push(*id),
-        }
-    }
-    Ok((rooms, sockets))
-}
-
-fn own<'a>(namespace: &NamespaceCore, room: &'a Room) -> Result<&'a Arc<Topic>, RoomNameError> {
-    if room.is_of(namespace) { Ok(room.topic()) } else { Err(RoomNameError::Foreign) }
-}
-
-pub(crate) fn audience(topics: &[&Arc<Topic>], sender: Option<SocketId>, except_sender: bool) -> Audience {
-    let rooms = topics.iter().map(|topic| topic.id()).collect();
-    Audience { rooms, sender, except_sender, ..Audience::default() }
-}
-
-fn aimed(target: &Target, audience: Audience, event: EventId, payload: Payload) -> Entry {
-    match event {
-        EventId::Listed(event) => Entry::Aimed { payload, event, audience: target.cache.get(audience) },
-        EventId::Unlisted(name) => {
-            let audience = Arc::new(Audience { name: Some(name), ..audience });
-            Entry::Aimed { payload, event: NAMED, audience }
-        }
-    }
+    Entry::Aimed { payload, event, audience: Arc::new(Audience { name, ..audience }) }
 }
 
 #[inline]

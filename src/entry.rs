@@ -34,7 +34,7 @@ pub(crate) const NAMED: u32 = u32::MAX;
 pub(crate) struct Audience {
     /// The rooms by id, in the order in which they were listed, without duplicates. A socket gets the
     /// copy in the first of them that it was a member of.
-    pub(crate) rooms: SmallVec<[u64; 16]>,
+    pub(crate) rooms: SmallVec<[u64; 4]>,
     pub(crate) except_rooms: SmallVec<[u64; 2]>,
     pub(crate) except_sockets: SmallVec<[SocketId; 2]>,
     pub(crate) sender: Option<SocketId>,
@@ -122,6 +122,11 @@ impl Entry {
 }
 
 impl Audience {
+    /// All members of one room.
+    pub(crate) fn of_room(room: u64) -> Self {
+        Self { rooms: SmallVec::from_slice(&[room]), ..Self::default() }
+    }
+
     /// Whether `socket` is left out by identity.
     pub(crate) fn excludes(&self, socket: SocketId) -> bool {
         self.except_sockets.contains(&socket) || self.except_sender && self.sender == Some(socket)
@@ -135,11 +140,22 @@ impl Audience {
     /// Whether a member of room `here` is to have the copy there, when `was_member` tells which other
     /// rooms it was a member of as the message was published.
     pub(crate) fn is_for(&self, socket: SocketId, here: u64, was_member: impl Fn(u64) -> bool) -> bool {
-        let is_member = |room: u64| room == here || was_member(room);
-        !self.excludes(socket)
-            && !self.except_rooms.iter().any(|&room| is_member(room))
-            && (defect::is(Defect::UnionTwice)
-                || self.rooms.iter().find(|&&room| is_member(room)) == Some(&here))
+        if self.excludes(socket) || self.except_rooms.iter().any(|&room| room == here || was_member(room)) {
+            return false;
+        }
+        if defect::is(Defect::UnionTwice) {
+            return true;
+        }
+        // Room by room as they are listed: in the first one there is nothing to ask.
+        for &room in &self.rooms {
+            if room == here {
+                return true;
+            }
+            if was_member(room) {
+                return false;
+            }
+        }
+        false
     }
 }
 

@@ -8,7 +8,7 @@
 //   pattern, rejection, packet
 // - the engine: log, mailbox, ledger, config; topic, with all that happens under a room's lock; delivery,
 //   codec, index, joined; ack, reader, state
-// - its handles: room, target, broadcast, socket, inbox, namespace, acked, selection
+// - its handles: room, target, recipients, broadcast, socket, inbox, namespace, acked, selection
 // - the server model: handshake, transport, ready, decision, incoming, handlers, registry, session, hub; directory, engine;
 //   parent; attempt, outgoing, connection, outbox
 // - on the other side: client
@@ -67,6 +67,7 @@ mod payload;
 mod reader;
 mod ready;
 mod reason;
+mod recipients;
 mod registry;
 mod rejection;
 mod roll;

@@ -1,11 +1,11 @@
 //! Doing something with all sockets that a target addresses: listing them, moving them between rooms,
 //! disconnecting them.
 
-use crate::acked::listed;
-use crate::broadcast::{Broadcast, Emitter, find, find_excepted};
+use crate::broadcast::Broadcast;
 use crate::error::{EmitError, MembershipError};
 use crate::namespace::Namespace;
 use crate::reason::DisconnectReason;
+use crate::recipients::Recipients;
 use crate::slab::SocketId;
 use crate::socket::Socket;
 use crate::state::{Cut, SocketCore};
@@ -77,11 +77,9 @@ impl Broadcast<'_> {
     pub fn sockets(&self) -> Result<Vec<Socket>, EmitError> {
         let namespace = self.from.namespace();
         self.from.check()?;
-        let to = find(namespace, &self.target)?;
-        let (left_out, except_sockets) = find_excepted(namespace, &self.target)?;
-        let excluded = if let Emitter::Others(socket) = self.from { Some(socket.id()) } else { None };
-        let ids = Topic::list(&listed(&to, &left_out));
-        let ids = ids.into_iter().filter(|id| Some(*id) != excluded && !except_sockets.contains(id));
+        let mut who = Recipients::new(self.from.sender(), self.from.is_excepted());
+        who.find(namespace, &self.target)?;
+        let ids = Topic::list(&who.listed()).into_iter().filter(|id| !who.excludes(*id));
         // One that is closed since is not found.
         Ok(ids.filter_map(|id| namespace.occupant(id)).map(Socket::new).collect())
     }
@@ -148,6 +146,6 @@ impl Namespace {
 
 fn collect(rooms: impl IntoRooms) -> Vec<Place> {
     let mut places = Vec::new();
-    rooms.collect_into(&mut places);
+    rooms.collect_into(&mut |place| places.push(place));
     places
 }

@@ -63,13 +63,23 @@ pub enum Place {
 pub(crate) struct Cache(OnceLock<Arc<Audience>>);
 
 impl Cache {
-    /// The audience made before if it equals this one, or else this one.
-    pub(crate) fn get(&self, audience: Audience) -> Arc<Audience> {
-        match self.0.get() {
-            Some(cached) if **cached == audience => Arc::clone(cached),
-            Some(_) => Arc::new(audience),
-            None => Arc::clone(self.0.get_or_init(|| Arc::new(audience))),
+    /// The audience made before if it is the one that is wanted, or else one that is made now.
+    pub(crate) fn get(
+        &self,
+        is_it: impl FnOnce(&Audience) -> bool,
+        make: impl FnOnce() -> Audience,
+    ) -> Arc<Audience> {
+        let cached = self.0.get();
+        match cached {
+            Some(cached) if is_it(cached) => return Arc::clone(cached),
+            _ => {}
         }
+        let made = Arc::new(make());
+        if cached.is_none() {
+            // If somebody else was faster, that is one as good as another.
+            let _ = self.0.set(Arc::clone(&made));
+        }
+        made
     }
 }
 
@@ -89,7 +99,7 @@ impl Target {
     /// Adds rooms and sockets to those that are addressed.
     #[must_use]
     pub fn to(mut self, places: impl IntoTargets) -> Self {
-        places.collect_into(self.to.get_or_insert_default());
+        add(self.to.get_or_insert_default(), places);
         self.cache = Cache::default();
         self
     }
@@ -97,13 +107,23 @@ impl Target {
     /// Leaves out the members of rooms, and sockets.
     #[must_use]
     pub fn except(mut self, places: impl IntoTargets) -> Self {
-        places.collect_into(&mut self.except);
+        add(&mut self.except, places);
         self.cache = Cache::default();
         self
     }
 }
 
 impl Target {
+    /// The only place that is addressed, `None` for everyone; unless there are others, or some that are left out.
+    #[inline]
+    pub(crate) fn only_place(&self) -> Option<Option<&Place>> {
+        match (self.to.as_deref(), &self.except[..]) {
+            (None, []) => Some(None),
+            (Some([place]), []) => Some(Some(place)),
+            _ => None,
+        }
+    }
+
     /// Fails if it names what is of one namespace, or what cannot be a room.
     pub(crate) fn check_portable(&self, max_name_bytes: usize) -> Result<(), EmitError> {
         let to = self.to.iter().flatten();
@@ -138,15 +158,20 @@ pub(crate) mod sealed {
 
     pub trait Collect {
         #[doc(hidden)]
-        fn collect_into(self, places: &mut impl Extend<Place>);
+        fn count(&self) -> usize {
+            1
+        }
+
+        #[doc(hidden)]
+        fn collect_into(self, push: &mut impl FnMut(Place));
     }
 }
 
 macro_rules! names {
     ($([$($generic:ident)*] $name:ty;)*) => {$(
         impl<$($generic: Into<Number>),*> sealed::Collect for $name {
-            fn collect_into(self, places: &mut impl Extend<Place>) {
-                places.extend([Place::Name(self.into())]);
+            fn collect_into(self, push: &mut impl FnMut(Place)) {
+                push(Place::Name(self.into()));
             }
         }
         impl<$($generic: Into<Number>),*> IntoRooms for $name {}
@@ -162,20 +187,20 @@ names! {
 }
 
 impl sealed::Collect for Room {
-    fn collect_into(self, places: &mut impl Extend<Place>) {
-        places.extend([Place::Room(self)]);
+    fn collect_into(self, push: &mut impl FnMut(Place)) {
+        push(Place::Room(self));
     }
 }
 
 impl sealed::Collect for &Room {
-    fn collect_into(self, places: &mut impl Extend<Place>) {
-        places.extend([Place::Room(self.clone())]);
+    fn collect_into(self, push: &mut impl FnMut(Place)) {
+        push(Place::Room(self.clone()));
     }
 }
 
 impl sealed::Collect for SocketId {
-    fn collect_into(self, places: &mut impl Extend<Place>) {
-        places.extend([Place::Socket(self)]);
+    fn collect_into(self, push: &mut impl FnMut(Place)) {
+        push(Place::Socket(self));
     }
 }
 
@@ -186,13 +211,17 @@ impl IntoTargets for &Room {}
 impl IntoTargets for SocketId {}
 
 macro_rules! lists {
-    ($([$($size:ident)?] $list:ty;)*) => {$(
+    ($([$($size:ident)?] $list:ty, $each:ident, $item:ident => $place:expr;)*) => {$(
         impl<'a, T $(, const $size: usize)?> sealed::Collect for $list
         where
             T: sealed::Collect + Clone,
         {
-            fn collect_into(self, places: &mut impl Extend<Place>) {
-                self.iter().for_each(|item| item.clone().collect_into(places));
+            fn count(&self) -> usize {
+                self.len()
+            }
+
+            fn collect_into(self, push: &mut impl FnMut(Place)) {
+                self.$each().for_each(|$item| $place.collect_into(push));
             }
         }
         impl<'a, T: IntoRooms + Clone $(, const $size: usize)?> IntoRooms for $list {}
@@ -201,8 +230,18 @@ macro_rules! lists {
 }
 
 lists! {
-    [] &'a [T]; [] &'a Vec<T>; [] Vec<T>;
-    [N] &'a [T; N]; [N] [T; N];
+    [] &'a [T], iter, item => item.clone();
+    [] &'a Vec<T>, iter, item => item.clone();
+    [N] &'a [T; N], iter, item => item.clone();
+    [] Vec<T>, into_iter, item => item;
+    [N] [T; N], into_iter, item => item;
+}
+
+/// Adds what is named to a list.
+#[inline]
+fn add<A: smallvec::Array<Item = Place>>(list: &mut SmallVec<A>, places: impl sealed::Collect) {
+    list.reserve_exact(places.count());
+    places.collect_into(&mut |place| list.push(place));
 }
 
 /// Calls `f` with rooms as they are named in a call on a socket of this namespace.
@@ -212,7 +251,7 @@ pub(crate) fn with_rooms<R, E: From<RoomNameError>>(
     f: impl FnOnce(&[RoomRef<'_>]) -> Result<R, E>,
 ) -> Result<R, E> {
     let mut places: SmallVec<[Place; 2]> = SmallVec::new();
-    rooms.collect_into(&mut places);
+    add(&mut places, rooms);
     with_places(&places, namespace, f)
 }
 

@@ -98,7 +98,7 @@ impl Scene {
     pub(super) fn publish_all(&self, rooms: &[&Topic], number: u64) {
         let entry = Entry::Aimed { payload: payload(number), event: 0, audience: Arc::new(audience(rooms)) };
         let mut victims = Victims::new();
-        Topic::publish_all(rooms, &entry, &self.order, &mut victims);
+        Topic::publish_all(rooms.iter().copied(), entry, &self.order, &mut victims);
         assert!(victims.is_empty());
     }
 
@@ -109,7 +109,7 @@ impl Scene {
         let entry = Entry::Aimed { payload: payload(number), event: 0, audience };
         let mut victims = Victims::new();
         let (published, sockets) =
-            Topic::publish_listed(&listed(rooms, except), &entry, &self.order, &mut victims);
+            Topic::publish_listed(&listed(rooms, except), entry, &self.order, &mut victims);
         assert!(victims.is_empty());
         assert!(published.is_some() || sockets.is_empty());
         sockets

@@ -27,86 +27,109 @@ pub(crate) enum Role {
 /// A room of a target.
 pub(crate) type Listed<'a> = (&'a Topic, Role);
 
-type Locked<'a> = SmallVec<[(&'a Topic, Role, MutexGuard<'a, Inner>); MANY]>;
+type LockedRoom<'a> = (&'a Topic, Role, MutexGuard<'a, Inner>);
+type Locked<'a> = SmallVec<[LockedRoom<'a>; MANY]>;
 
 impl Topic {
     /// Publishes one message to the members of several rooms, which are sorted by id, each once.
-    pub(crate) fn publish_all(
-        rooms: &[&Self],
-        entry: &Entry,
+    #[inline]
+    pub(crate) fn publish_all<'a>(
+        rooms: impl Iterator<Item = &'a Self>,
+        entry: Entry,
         order: &Order,
         victims: &mut Victims,
     ) -> Option<Published> {
         let mut trash = Garbage::new();
-        let locked = lock(rooms.iter().map(|room| (*room, Role::Addressed)));
-        publish(locked, entry, order, victims, &mut trash)
+        let mut locked = Locked::new();
+        lock(&mut locked, rooms.map(|room| (room, Role::Addressed)));
+        publish(&mut locked, entry, order, victims, &mut trash)
     }
 
     /// The members of addressed rooms that are not members of one that is left out, each once: room by room,
     /// in joining order. The rooms are sorted by id, each once. O(members).
     pub(crate) fn list(rooms: &[Listed<'_>]) -> Vec<SocketId> {
-        list(&lock(rooms.iter().copied()))
+        let mut locked = Locked::new();
+        lock(&mut locked, rooms.iter().copied());
+        list(&locked)
     }
 
     /// Publishes one message to the members of the addressed rooms, and returns whom it is for as
     /// [`list`](Self::list) does, those too whom the entry leaves out by identity.
     pub(crate) fn publish_listed(
         rooms: &[Listed<'_>],
-        entry: &Entry,
+        entry: Entry,
         order: &Order,
         victims: &mut Victims,
     ) -> (Option<Published>, Vec<SocketId>) {
         let mut trash = Garbage::new();
-        let locked = lock(rooms.iter().copied());
+        let mut locked = Locked::new();
+        lock(&mut locked, rooms.iter().copied());
         let listed = list(&locked);
-        (publish(locked, entry, order, victims, &mut trash), listed)
+        (publish(&mut locked, entry, order, victims, &mut trash), listed)
     }
 }
 
-/// Locks rooms that are sorted by id, each once.
+/// Locks rooms that are sorted by id, each once. In place, as the list is large.
 ///
 /// Those without members too: who joins one is a member from a later sequence on, and does not wait for a copy
 /// there that is not.
-fn lock<'a>(rooms: impl Iterator<Item = Listed<'a>>) -> Locked<'a> {
-    let locked: Locked<'_> = rooms.map(|(room, role)| (room, role, room.inner.lock())).collect();
+#[inline]
+fn lock<'a>(locked: &mut Locked<'a>, rooms: impl Iterator<Item = Listed<'a>>) {
+    rooms.for_each(|(room, role)| locked.push((room, role, room.inner.lock())));
     debug_assert!(defect::is(Defect::UnsortedUnion) || locked.is_sorted_by(|a, b| a.0.id < b.0.id));
-    locked
 }
 
 /// Publishes to the members of the addressed rooms, unlocks all, and wakes.
 fn publish(
-    mut locked: Locked<'_>,
-    entry: &Entry,
+    locked: &mut Locked<'_>,
+    entry: Entry,
     order: &Order,
     victims: &mut Victims,
     trash: &mut Garbage<Entry>,
 ) -> Option<Published> {
-    let has_members = |(_, role, inner): &(&Topic, Role, MutexGuard<'_, Inner>)| {
-        *role == Role::Addressed && !inner.members.is_empty()
-    };
-    if !locked.iter().any(has_members) {
+    let Some(last) = locked.iter().rposition(has_members) else {
+        locked.clear(); // the entry is dropped under no lock
         return None;
-    }
+    };
     let bytes = entry.payload().len() as u64;
-    let sequence = order.next();
-    let mut published = Published { sequence, members: 0, rooms: 0 };
-    for (_, _, inner) in locked.iter_mut().filter(|room| has_members(room)) {
+    let mut published = Published { sequence: order.next(), members: 0, rooms: 0 };
+    let mut append = |inner: &mut Inner, entry: Entry| {
         published.rooms += 1;
         published.members += inner.members.len();
-        if inner.log.append(sequence, entry.clone(), bytes, trash) {
+        if inner.log.append(published.sequence, entry, bytes, trash) {
             inner.shed(victims, trash);
         }
+    };
+    for (.., inner) in locked[..last].iter_mut().filter(|room| has_members(room)) {
+        append(inner, entry.clone());
     }
-    let fired: SmallVec<[_; MANY]> = locked
-        .iter_mut()
-        .filter(|(_, role, inner)| *role == Role::Addressed && !inner.armed.is_empty())
-        .map(|(room, _, inner)| (*room, inner.take_armed(order)))
-        .collect();
-    drop(locked);
+    append(&mut locked[last].2, entry);
+    if locked.iter().any(has_sleepers) {
+        wake(locked, order);
+    } else {
+        locked.clear();
+    }
+    Some(published)
+}
+
+/// Unlocks all, and wakes those who sleep in addressed rooms.
+#[cold]
+fn wake(locked: &mut Locked<'_>, order: &Order) {
+    let sleeping = locked.iter_mut().filter(|room| has_sleepers(room));
+    let fired: SmallVec<[_; MANY]> =
+        sleeping.map(|(room, _, inner)| (*room, inner.take_armed(order))).collect();
+    locked.clear();
     for (room, armed) in fired {
         room.fire(armed);
     }
-    Some(published)
+}
+
+fn has_members((_, role, inner): &LockedRoom<'_>) -> bool {
+    *role == Role::Addressed && !inner.members.is_empty()
+}
+
+fn has_sleepers((_, role, inner): &LockedRoom<'_>) -> bool {
+    *role == Role::Addressed && !inner.armed.is_empty()
 }
 
 fn list(locked: &Locked<'_>) -> Vec<SocketId> {
