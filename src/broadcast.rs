@@ -13,7 +13,6 @@ use crate::recipients::{Found, Recipients, find, own};
 use crate::room::Room;
 use crate::slab::SocketId;
 use crate::state::{Mute, NamespaceCore, SocketCore};
-use crate::sync::Arc;
 use crate::target::{IntoTargets, Target};
 use crate::topic::{Published, Topic, Victims};
 
@@ -340,7 +339,7 @@ pub(crate) fn aimed(event: EventId, payload: Payload, audience: Audience) -> Ent
         EventId::Listed(event) => (event, None),
         EventId::Unlisted(name) => (NAMED, Some(name)),
     };
-    Entry::Aimed { payload, event, audience: Arc::new(Audience { name, ..audience }) }
+    Entry::Aimed { payload, event, audience: Audience { name, ..audience }.share() }
 }
 
 #[inline]

@@ -44,6 +44,8 @@ pub(crate) struct Audience {
     pub(crate) frame: Frame,
     /// Whether readers that are behind drop it.
     pub(crate) is_volatile: bool,
+    /// The room whose members all have their copy there, if one is known: the first, if nobody is left out.
+    pub(crate) clear_in: Option<u64>,
 }
 
 /// What a message is to those who get it.
@@ -128,6 +130,7 @@ impl Audience {
     }
 
     /// Whether `socket` is left out by identity.
+    #[inline(always)]
     pub(crate) fn excludes(&self, socket: SocketId) -> bool {
         self.except_sockets.contains(&socket) || self.except_sender && self.sender == Some(socket)
     }
@@ -137,25 +140,27 @@ impl Audience {
         self.rooms.len() > 1 || !self.except_rooms.is_empty()
     }
 
+    /// Makes it ready to be shared by all copies.
+    pub(crate) fn share(mut self) -> Arc<Self> {
+        if self.except_rooms.is_empty() && self.except_sockets.is_empty() && !self.except_sender {
+            self.clear_in = self.rooms.first().copied();
+        }
+        Arc::new(self)
+    }
+
     /// Whether a member of room `here` is to have the copy there, when `was_member` tells which other
     /// rooms it was a member of as the message was published.
+    #[inline]
     pub(crate) fn is_for(&self, socket: SocketId, here: u64, was_member: impl Fn(u64) -> bool) -> bool {
+        if self.clear_in == Some(here) {
+            return true;
+        }
         if self.excludes(socket) || self.except_rooms.iter().any(|&room| room == here || was_member(room)) {
             return false;
         }
-        if defect::is(Defect::UnionTwice) {
-            return true;
-        }
-        // Room by room as they are listed: in the first one there is nothing to ask.
-        for &room in &self.rooms {
-            if room == here {
-                return true;
-            }
-            if was_member(room) {
-                return false;
-            }
-        }
-        false
+
+        let first = self.rooms.iter().find(|&&room| room == here || was_member(room));
+        defect::is(Defect::UnionTwice) || first == Some(&here)
     }
 }
 
@@ -175,11 +180,34 @@ mod tests {
             rooms: SmallVec::from_slice(&[7, 5, 9]),
             except_rooms: SmallVec::from_slice(&[3]),
             ..Audience::default()
+        }
+        .share();
+        let is_for = |here, other| audience.is_for(id, here, |room| room == other);
+        assert!(is_for(7, 5) && is_for(5, 9) && is_for(9, 1));
+        assert!(!is_for(9, 5));
+        assert!(!is_for(5, 3) && !is_for(7, 3) && !is_for(3, 7));
+        assert!(!is_for(5, 7));
+    }
+
+    #[test]
+    fn all_members_of_the_first_room_have_its_copy_unless_somebody_is_left_out() {
+        let [a, b] = [1, 2].map(|bits| SocketId::from_bits(1 << 32 | bits).unwrap());
+        let audience =
+            || Audience { sender: Some(a), rooms: SmallVec::from_slice(&[7, 5]), ..Audience::default() };
+        let but = |except_sockets, except_sender, except_rooms| {
+            Audience { except_sockets, except_sender, except_rooms, ..audience() }.share()
         };
-        assert!(audience.is_for(id, 5, |room| room == 9));
-        assert!(!audience.is_for(id, 9, |room| room == 5));
-        assert!(!audience.is_for(id, 5, |room| room == 3));
-        assert!(!audience.is_for(id, 5, |room| room == 7));
+        let [nobody, one] = [SmallVec::new(), SmallVec::from_slice(&[a])];
+        for (audience, is_for_a) in [
+            (audience().share(), true),
+            (but(nobody.clone(), true, SmallVec::new()), false),
+            (but(one, false, SmallVec::new()), false),
+            (but(nobody, false, SmallVec::from_slice(&[3])), true),
+        ] {
+            let is_for = |socket, here| audience.is_for(socket, here, |room| room == 7);
+            assert_eq!((is_for(a, 7), is_for(b, 7)), (is_for_a, true));
+            assert!(!is_for(a, 5) && !is_for(b, 5));
+        }
     }
 
     #[test]

@@ -133,6 +133,7 @@ impl<'a> Recipients<'a> {
 }
 
 /// Finds an addressed room, if it exists, or a socket's.
+#[inline]
 pub(crate) fn find<'a>(namespace: &NamespaceCore, place: &'a Place) -> Result<Option<Found<'a>>, EmitError> {
     Ok(match place {
         Place::Name(name) => {
@@ -149,6 +150,7 @@ pub(crate) fn find<'a>(namespace: &NamespaceCore, place: &'a Place) -> Result<Op
 }
 
 /// The topic of a room that is of this namespace.
+#[inline]
 pub(crate) fn own<'a>(namespace: &NamespaceCore, room: &'a Room) -> Result<&'a Arc<Topic>, RoomNameError> {
     if room.is_of(namespace) { Ok(room.topic()) } else { Err(RoomNameError::Foreign) }
 }

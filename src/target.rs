@@ -74,7 +74,7 @@ impl Cache {
             Some(cached) if is_it(cached) => return Arc::clone(cached),
             _ => {}
         }
-        let made = Arc::new(make());
+        let made = make().share();
         if cached.is_none() {
             // If somebody else was faster, that is one as good as another.
             let _ = self.0.set(Arc::clone(&made));

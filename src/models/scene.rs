@@ -89,14 +89,13 @@ impl Scene {
     /// As [`publish`](Self::publish), but not for members of another room.
     pub(super) fn publish_except(&self, room: &Topic, except: &Topic, number: u64) -> Option<u64> {
         let except_rooms = SmallVec::from_slice(&[except.id()]);
-        let audience = Audience { except_rooms, ..audience(&[room]) };
-        let audience = Arc::new(audience);
+        let audience = Audience { except_rooms, ..audience(&[room]) }.share();
         self.publish_entry(room, Entry::Aimed { payload: payload(number), event: 0, audience })
     }
 
     /// Publishes one message to several rooms, in the order of their ids.
     pub(super) fn publish_all(&self, rooms: &[&Topic], number: u64) {
-        let entry = Entry::Aimed { payload: payload(number), event: 0, audience: Arc::new(audience(rooms)) };
+        let entry = Entry::Aimed { payload: payload(number), event: 0, audience: audience(rooms).share() };
         let mut victims = Victims::new();
         Topic::publish_all(rooms.iter().copied(), entry, &self.order, &mut victims);
         assert!(victims.is_empty());
@@ -105,7 +104,7 @@ impl Scene {
     /// Publishes one message to those who are in rooms and not in others, and returns who they are.
     pub(super) fn publish_listed(&self, rooms: &[&Topic], except: &[&Topic], number: u64) -> Vec<SocketId> {
         let except_rooms = except.iter().map(|room| room.id()).collect();
-        let audience = Arc::new(Audience { except_rooms, ..audience(rooms) });
+        let audience = Audience { except_rooms, ..audience(rooms) }.share();
         let entry = Entry::Aimed { payload: payload(number), event: 0, audience };
         let mut victims = Victims::new();
         let (published, sockets) =

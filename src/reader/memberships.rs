@@ -265,6 +265,7 @@ pub(super) fn read(
 }
 
 /// Whether a message that a member of `room` met is for it.
+#[inline(never)]
 pub(super) fn is_for(
     entry: &Entry,
     sequence: u64,
@@ -283,6 +284,6 @@ pub(super) fn is_for(
 /// Whether one of these memberships was in that room at that sequence.
 pub(super) fn was_member(memberships: &[Membership], room: u64, sequence: u64) -> bool {
     memberships.iter().any(|membership| {
-        membership.room.id() == room && (membership.since..membership.until()).contains(&sequence)
+        membership.room.id() == room && membership.since <= sequence && sequence < membership.until()
     })
 }
