@@ -129,7 +129,7 @@ impl<'a> Broadcast<'a> {
     /// Emits a message, from any thread: it is in the inboxes of all whom it is for when this returns.
     ///
     /// Costs the same whatever the number of members. Room names cost a look-up each; a message to
-    /// several rooms, or that leaves out more than one socket, costs an allocation the first time for
+    /// several rooms, or that leaves out more than one socket, allocates the first time for
     /// this value. If sockets sleep in an addressed room, waking them is part of this call, and so is
     /// disconnecting those over their [backlog](crate::Backlog).
     ///
