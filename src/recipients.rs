@@ -107,9 +107,18 @@ impl<'a> Recipients<'a> {
             found.len() == rooms.len()
                 && found.iter().zip(rooms).all(|(found, room)| found.topic().id() == *room)
         };
-        // Whatever is added to an audience is to be looked at here too.
-        let Audience { rooms, except_rooms, except_sockets, sender, except_sender, name, frame, .. } =
-            audience;
+        // All is named here, so that whatever is added to an audience is thought of.
+        let Audience {
+            rooms,
+            except_rooms,
+            except_sockets,
+            sender,
+            except_sender,
+            name,
+            frame,
+            is_volatile: _,
+            clear_in: _,
+        } = audience;
         are(&self.rooms, rooms)
             && are(&self.except_rooms, except_rooms)
             && self.except_sockets == *except_sockets
