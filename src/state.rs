@@ -461,8 +461,7 @@ impl SocketCore {
         debug_assert!(state.everyone.is_none(), "a socket is opened once");
         let since =
             Topic::join(&namespace.everyone, &namespace.order, &this.post, &namespace.pile(), &mut trash);
-        state.everyone = NonZeroU64::new(since);
-        debug_assert!(state.everyone.is_some(), "no sequence is zero");
+        state.everyone = NonZeroU64::new(since); // no sequence is 0
         namespace.connecting.lock().sockets.remove(&this.number);
         namespace.engine.open.fetch_add(1, Ordering::Relaxed);
         this.phase.store(OPEN, Ordering::Release);
