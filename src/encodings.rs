@@ -8,6 +8,7 @@
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
+use std::fmt;
 
 use smol_str::SmolStr;
 
@@ -99,5 +100,12 @@ impl<'a> Filling<'a> {
 impl Drop for Filling<'_> {
     fn drop(&mut self) {
         self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Encodings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = std::iter::successors(self.0.get(), |place| place.next.0.get());
+        f.debug_list().entries(places.map(|place| &place.event)).finish()
     }
 }
