@@ -228,7 +228,10 @@ impl Reader {
         } else if self.is_plain {
             let mut heads = Few::new();
             if self.look_plainly(&mut heads).is_ok() {
-                return self.merge(&mut heads, order, events, count, f);
+                return match heads.alone() {
+                    Some(place) => self.read_one(place, order, self.horizon, events, count, f),
+                    None => self.merge(&mut heads, order, events, count, f),
+                };
             }
         }
         if self.begin() {

@@ -60,6 +60,12 @@ impl Few {
         Some((head as usize % SPACE, second))
     }
 
+    /// The place of the only one.
+    #[inline(always)]
+    pub(super) fn alone(&self) -> Option<usize> {
+        (self.len == 1).then_some(self.heads[0] as usize % SPACE)
+    }
+
     fn iter(&self) -> impl Iterator<Item = (u64, usize)> {
         self.heads[..self.len].iter().map(|head| (head >> PLACE_BITS, *head as usize % SPACE))
     }
