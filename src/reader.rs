@@ -19,7 +19,7 @@
 //! # Plain passes and special ones
 //!
 //! Nearly always nothing but messages is to be read: nobody has left, nothing was lost, the socket is not being
-//! closed, the pass before came to its end. Then a pass is [plain](plain): a merge of a few cursors that keeps its
+//! closed, the pass before came to its end. Then a pass is [plain]: a merge of a few cursors that keeps its
 //! state on the stack. All the rest is [special], and a plain pass that stops, or meets a cut log, goes on as a
 //! special one. A callback's panic ends a plain pass; the next one goes on from the cursors.
 //!

@@ -18,13 +18,13 @@ pub(super) struct Hot {
     pub(super) place: u32,
     /// Where its cursor stood at the end of the pass before.
     index: u32,
-    /// For how many passes it stood there.
-    idle: u32,
+    /// How many passes have ended with it there.
+    passes: u32,
 }
 
-/// After how many passes without a message a membership is armed. Arming and firing cost what some fifty looks
+/// How many passes end with a cursor at the same place before the membership is armed. Arming and firing cost what some fifty looks
 /// cost, so a room with a message now and then is better looked at.
-const PATIENCE: u32 = if IS_MODEL { 0 } else { 8 };
+const PATIENCE: u32 = if IS_MODEL { 1 } else { 8 };
 
 impl Reader {
     /// Begins or ends to be wide.
@@ -64,10 +64,10 @@ impl Reader {
         wide.hot.retain_mut(|hot| {
             let (cursor, _) = memberships.cursor_and_list(hot.place as usize);
             let index = cursor.index();
-            hot.idle = if hot.index == index { hot.idle + 1 } else { 0 };
+            hot.passes = if hot.index == index { hot.passes + 1 } else { 1 };
             hot.index = index;
             let (cursor, membership) = memberships.both_mut(hot.place as usize);
-            if hot.idle >= PATIENCE && !membership.is_armed && membership.until() == FOREVER {
+            if hot.passes >= PATIENCE && !membership.is_armed && membership.until() == FOREVER {
                 membership.is_armed = membership.room.try_arm(post, hot.since, cursor);
             }
             !membership.is_armed
@@ -84,6 +84,6 @@ impl Wide {
 
 impl Hot {
     fn new(since: u64, place: usize) -> Self {
-        Self { since, place: place as u32, index: u32::MAX, idle: 0 }
+        Self { since, place: place as u32, index: u32::MAX, passes: 0 }
     }
 }
