@@ -1,12 +1,16 @@
 //! Sessions that are used in ways in which a session is not to be used.
 
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::common::PATIENCE;
 use super::common::http::Response;
 use super::common::polling::Polling;
 use super::common::websocket::{Frame, Incoming, WebSocket};
 use super::{PATIENT, attack};
+
+/// How long the server takes at most to read a request that is there, on a machine that is busy.
+const TAKEN_UP: Duration = Duration::from_millis(300);
 
 fn upgrade_target(session: &Polling) -> String {
     session.target().replace("transport=polling", "transport=websocket")
@@ -137,7 +141,9 @@ fn a_websocket_session_polled() {
 fn a_poll_that_is_cancelled() {
     attack(&PATIENT, |server| {
         let session = Polling::connected(server.address());
-        drop(session.begin_get(PATIENCE));
+        let poll = session.begin_get(PATIENCE);
+        thread::sleep(TAKEN_UP); // a poll that the server has not read yet is none to it
+        drop(poll);
         // It is noticed when the connection is, which may take a moment.
         let start = Instant::now();
         while !session.is_gone() {
