@@ -311,7 +311,7 @@ fn a_hundred_rooms_by_turns() {
     let mut count = 0;
     for round in 0..100 * ROUNDS {
         world.emit(round / 20 % 100);
-        let read = || drain(&mut world.reader.1);
+        let mut read = || drain(&mut world.reader.1);
         count += if round < 50 * ROUNDS { read() } else { realtime(read) };
         world.others_drain();
     }
