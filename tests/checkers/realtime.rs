@@ -63,7 +63,8 @@ const SCENES: &[Scene] = &[
     // Those that sleep, or are told by rooms, look into their mailboxes.
     ("a hundred rooms, active by turns", a_hundred_rooms_by_turns, &[LOCKS]),
     ("with a callback", with_a_callback, &[LOCKS]),
-    ("by a task", || steady(2, poll, |world| world.emit(1)), &[LOCKS]),
+    // Who goes to sleep after a burst, the first in its room, begins a small segment there.
+    ("by a task, in bursts", || steady(2, poll, |world| world.emit(1)), &[ALLOCATES, LOCKS]),
 
     // When something happens to the socket.
     ("after a join", after_a_join, &[ALLOCATES, FREES, LOCKS]),
