@@ -78,8 +78,8 @@ impl Inbox {
     /// returns how many deliveries that were, [gaps](Delivery::gap) included.
     ///
     /// What is emitted meanwhile, from inside `deliver` too, waits for the next drain, so a drain always
-    /// ends. Costs a load for each room, or with more than 32 rooms for each that was active in the last eight drains, and a
-    /// few per delivery; allocates nothing. If `deliver` panics, the delivery that it was called with
+    /// ends. Costs a load for each room, or with more than 32 rooms for each that was active in the last eight
+    /// drains, and a few per delivery; allocates nothing. If `deliver` panics, the delivery that it was called with
     /// counts as read, and the next drain goes on after it.
     ///
     /// ```
