@@ -57,10 +57,11 @@ use crate::topic::Post;
 
 /// With more memberships than this, idle ones are armed.
 const MANY: usize = if IS_MODEL { 3 } else { 32 };
-/// Stands for a number of letters: the mailbox is to be looked into, whatever there were.
-const NOT_COUNTED: u64 = u64::MAX;
 /// With fewer than this, they are no more.
 const FEW: usize = if IS_MODEL { 2 } else { 16 };
+
+/// Stands for a number of letters: the mailbox is to be looked into, whatever there were.
+const NOT_COUNTED: u64 = u64::MAX;
 
 /// What a plain pass touches comes first.
 #[derive(Debug)]

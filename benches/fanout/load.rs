@@ -1,14 +1,25 @@
-//! The load: payloads, messages in batches, and what reading them is to add up to.
+//! The load: payloads, messages in batches, what reading them is to add up to, and how it is measured.
 
 use std::hint::black_box;
 use std::ops::AddAssign;
+use std::time::Duration;
 
-use criterion::BenchmarkGroup;
 use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion};
 
 use crate::systems::Peer;
 
 pub type Group<'a> = BenchmarkGroup<'a, WallTime>;
+
+/// How all of it is measured: shortly, as there are many groups.
+pub fn criterion() -> Criterion {
+    Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_millis(1200))
+        .nresamples(10_000)
+        .configure_from_args()
+}
 
 /// The size of every payload.
 pub const PAYLOAD_BYTES: usize = 64;

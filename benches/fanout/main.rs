@@ -42,8 +42,6 @@
 
 #![expect(unreachable_pub, reason = "what is below is a library to `benches/rivals`")]
 
-use std::time::Duration;
-
 use criterion::Criterion;
 
 use crate::one_room::{publishes, publishes_of_one, rounds, rounds_of_one};
@@ -62,12 +60,7 @@ mod whom;
 mod wide;
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_millis(1200))
-        .nresamples(10_000)
-        .configure_from_args();
+    let mut criterion = load::criterion();
     one_room(&mut criterion);
     rooms(&mut criterion);
     whom(&mut criterion);

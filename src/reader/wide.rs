@@ -62,11 +62,9 @@ impl Reader {
     pub(super) fn cool(&mut self) {
         let Self { wide: Some(wide), memberships, post, .. } = self else { return };
         wide.hot.retain_mut(|hot| {
-            let (cursor, _) = memberships.cursor_and_list(hot.place as usize);
-            let index = cursor.index();
-            hot.passes = if hot.index == index { hot.passes + 1 } else { 1 };
-            hot.index = index;
             let (cursor, membership) = memberships.both_mut(hot.place as usize);
+            hot.passes = if hot.index == cursor.index() { hot.passes + 1 } else { 1 };
+            hot.index = cursor.index();
             if hot.passes >= PATIENCE && !membership.is_armed && membership.until() == FOREVER {
                 membership.is_armed = membership.room.try_arm(post, hot.since, cursor);
             }

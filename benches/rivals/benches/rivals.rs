@@ -14,8 +14,6 @@
 //! Some of them build `smallvec` with its feature `union`, and so this crate too: its figures here may differ a little
 //! from those of `cargo bench --bench fanout`.
 
-use std::time::Duration;
-
 use criterion::Criterion;
 use roomcast_rivals::acked::{self, asks};
 use roomcast_rivals::churn::{self, pairs};
@@ -28,12 +26,7 @@ use roomcast_rivals::wide::{self, one_active};
 use roomcast_rivals::{AsyncBroadcast, BevyMessages, Bus, Socketioxide};
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_millis(1200))
-        .nresamples(10_000)
-        .configure_from_args();
+    let mut criterion = roomcast_rivals::load::criterion();
     one_room(&mut criterion);
     rooms(&mut criterion);
     whom(&mut criterion);
