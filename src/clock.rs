@@ -11,10 +11,17 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use crate::foreign::contain;
-use crate::sync::Mutex;
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 
 /// What time it is, and what is due when. Starts at 0, which is whenever the caller says.
-pub(crate) struct Clock(Mutex<State>);
+pub(crate) struct Clock {
+    state: Mutex<State>,
+    now: Now,
+}
+
+/// The time of a clock, to be looked at without its lock: to the nanosecond, for 584 years.
+#[derive(Clone, Debug)]
+pub(crate) struct Now(Arc<AtomicU64>);
 
 /// Names a timer for as long as it waits. No two timers of a clock ever have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,12 +44,17 @@ struct State {
 impl Clock {
     /// Creates a clock at 0, with nothing scheduled.
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(State::default()))
+        Self { state: Mutex::new(State::default()), now: Now(Arc::new(AtomicU64::new(0))) }
     }
 
     /// Returns the time of the latest tick.
     pub(crate) fn now(&self) -> Duration {
-        self.0.lock().now
+        self.state.lock().now
+    }
+
+    /// The time, for those who keep it at hand.
+    pub(crate) fn shared_now(&self) -> &Now {
+        &self.now
     }
 
     /// Returns the time that is `timeout` from now, or the latest there is.
@@ -57,21 +69,22 @@ impl Clock {
     /// the next tick, even if its time has come, so a tick always ends. A tick from inside a timer runs
     /// what is left; so does one on another thread, which shares the timers with this one.
     pub(crate) fn tick(&self, now: Duration) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.now = state.now.max(now);
+        self.now.set(state.now);
         let (now, begun) = (state.now, state.next);
         let mut due = state.take_due(None, now, begun);
         drop(state);
         while let Some((id, timer)) = due {
             contain(timer);
-            due = self.0.lock().take_due(Some(id), now, begun);
+            due = self.state.lock().take_due(Some(id), now, begun);
         }
     }
 
     /// Has `timer` run by the first tick that begins after this call and at or after `at`, be that past.
     pub(crate) fn schedule(&self, at: Duration, timer: impl FnOnce() + Send + 'static) -> TimerId {
         let timer: Timer = Box::new(timer);
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let id = TimerId { at, number: state.next };
         state.next += 1;
         state.timers.insert(id, timer);
@@ -81,7 +94,7 @@ impl Clock {
     /// Drops a timer. Returns false if it runs, has run or is cancelled.
     pub(crate) fn cancel(&self, id: TimerId) -> bool {
         // Dropped below, under no lock: what it owns is not ours.
-        let timer = self.0.lock().timers.remove(&id);
+        let timer = self.state.lock().timers.remove(&id);
         let Some(timer) = timer else { return false };
         contain(|| drop(timer));
         true
@@ -90,7 +103,18 @@ impl Clock {
     /// Returns how many timers wait.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().timers.len()
+        self.state.lock().timers.len()
+    }
+}
+
+impl Now {
+    pub(crate) fn get(&self) -> Duration {
+        // Relaxed: a time says nothing of anything else.
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, now: Duration) {
+        self.0.store(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::defect::{self, Defect};
 use crate::payload::Payload;
 use crate::slab::SocketId;
 use crate::sync::Arc;
+use crate::terms::{Latest, Terms};
 
 /// One message, 24 bytes. The short forms are those of every day; the rest is in an [`Audience`].
 ///
@@ -30,7 +31,7 @@ pub(crate) const NAMED: u32 = u32::MAX;
 
 /// Who a message is for, beyond the short forms. Shared by all copies of a message in several rooms,
 /// and by all messages to one reusable target.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Audience {
     /// The rooms by id, in the order in which they were listed, without duplicates. A socket gets the
     /// copy in the first of them that it was a member of.
@@ -42,8 +43,8 @@ pub(crate) struct Audience {
     /// The event name, when the event table has no number for it.
     pub(crate) name: Option<SmolStr>,
     pub(crate) frame: Frame,
-    /// Whether readers that are behind drop it.
-    pub(crate) is_volatile: bool,
+    /// On what terms it is delivered, if there are any.
+    pub(crate) terms: Option<Box<Terms>>,
     /// The room whose members all have their copy there, if one is known: the first, if nobody is left out.
     pub(crate) clear_in: Option<u64>,
 }
@@ -98,7 +99,21 @@ impl Entry {
     }
 
     pub(crate) fn is_volatile(&self) -> bool {
-        matches!(self, Self::Aimed { audience, .. } if audience.is_volatile)
+        self.terms().is_some_and(|terms| terms.slack.is_some())
+    }
+
+    /// What replaces it, or is replaced by it, has this in common with it.
+    #[inline]
+    pub(crate) fn latest(&self) -> Option<&Latest> {
+        self.terms()?.latest.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn terms(&self) -> Option<&Terms> {
+        match self {
+            Self::Aimed { audience, .. } => audience.terms.as_deref(),
+            _ => None,
+        }
     }
 
     /// Whether it is for `socket`, and no more need be known to tell: most are.

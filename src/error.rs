@@ -140,6 +140,13 @@ pub enum EmitError {
         /// How many that are.
         limit: usize,
     },
+    /// The [key](crate::Broadcast::latest) is too long: as long a text as a name can be.
+    KeyTooLong {
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be: [`EngineBuilder::max_name_bytes`](crate::EngineBuilder::max_name_bytes).
+        limit: usize,
+    },
 }
 
 /// Why a value could not be made a [`Payload`](crate::Payload).
@@ -360,6 +367,9 @@ impl fmt::Display for EmitError {
             Self::NamespaceClosed => f.write_str("the namespace is removed"),
             Self::Encode(error) => error.fmt(f),
             Self::TooManyAcks { limit } => write!(f, "{limit} messages wait for answers, and no more can"),
+            Self::KeyTooLong { bytes, limit } => {
+                write!(f, "the key has {bytes} bytes, more than the limit of {limit}")
+            }
         }
     }
 }

@@ -58,7 +58,7 @@ struct Waking {
 impl Inbox {
     pub(crate) fn new(socket: Socket) -> Self {
         let core = socket.core();
-        let reader = Reader::new(Shared::clone(core.post()), core.namespace.engine.config.volatile_backlog);
+        let reader = Reader::new(Shared::clone(core.post()));
         Self { namespace: Shared::clone(&socket.core().namespace), waking: None, reader, socket }
     }
 
@@ -261,6 +261,19 @@ impl Inbox {
     #[must_use]
     pub fn volatile_dropped(&self) -> u64 {
         self.reader.dropped()
+    }
+
+    /// Returns how many messages were passed over so far, as their [lifetime](crate::Broadcast::lifetime) was over.
+    #[must_use]
+    pub fn expired(&self) -> u64 {
+        self.reader.expired()
+    }
+
+    /// Returns how many messages were passed over so far for a newer one of the same
+    /// [key](crate::Broadcast::latest).
+    #[must_use]
+    pub fn replaced(&self) -> u64 {
+        self.reader.replaced()
     }
 
     /// Returns why the socket was disconnected, once everything that was emitted before is read: from

@@ -4,7 +4,7 @@
 // Files import only downwards. From the ground up:
 //
 // - ground: clock, defect, encodings, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
-// - what travels: name, journal, order, error, data, payload, encode, decode, convert, segment, event, entry,
+// - what travels: name, journal, order, error, data, payload, encode, decode, convert, segment, event, terms, entry,
 //   pattern, rejection, packet
 // - the engine: log, mailbox, ledger, config; topic, with all that happens under a room's lock; delivery,
 //   codec, index, joined; ack, reader, state
@@ -81,6 +81,7 @@ mod socket;
 mod state;
 mod sync;
 mod target;
+mod terms;
 mod token;
 mod topic;
 mod transport;

@@ -72,6 +72,11 @@ impl RoomName {
         Self(Repr::Numbers { len: numbers.len() as u8, large, bits })
     }
 
+    /// How many bytes of text it has.
+    pub(crate) fn text_len(&self) -> usize {
+        self.as_str().map_or(0, str::len)
+    }
+
     pub(crate) fn check(&self, limit: usize) -> Result<(), RoomNameError> {
         match &self.0 {
             Repr::Text(text) if text.is_empty() => Err(RoomNameError::Empty),

@@ -35,6 +35,7 @@ mod changes;
 mod memberships;
 mod plain;
 mod special;
+mod verdict;
 mod wide;
 
 pub(crate) use self::arming::Sleep;
@@ -43,6 +44,7 @@ use std::ops::ControlFlow;
 
 use self::memberships::{Found, Memberships};
 use self::plain::Few;
+use self::verdict::{Counts, Pass};
 use self::wide::Wide;
 use crate::defect::{self, Defect};
 use crate::delivery::{Delivery, Gap, Item};
@@ -74,8 +76,6 @@ pub(crate) struct Reader {
     /// All below is read, in this pass.
     read: u64,
     me: SocketId,
-    /// Volatile messages are dropped behind more than this many others.
-    volatile_backlog: u32,
     /// Whether the next pass is plain, unless the mailbox holds something.
     is_plain: bool,
     in_pass: bool,
@@ -90,8 +90,8 @@ pub(crate) struct Reader {
     left: u32,
     /// How many messages of this pass were handed out one by one.
     handed: u32,
-    /// How many volatile messages were dropped.
-    dropped: u64,
+    /// What it has done without, though it was for it.
+    counts: Option<Box<Counts>>,
     /// Where the last delivery came from.
     last: Option<Last>,
     /// What a reader that is polled, has few rooms and loses nothing does not have.
@@ -131,13 +131,12 @@ enum Last {
 }
 
 impl Reader {
-    pub(crate) fn new(post: Arc<Post>, volatile_backlog: u32) -> Self {
+    pub(crate) fn new(post: Arc<Post>) -> Self {
         Self {
             letters: NOT_COUNTED,
             horizon: 0,
             read: 0,
             me: post.id(),
-            volatile_backlog,
             is_plain: true,
             in_pass: false,
             is_strict: false,
@@ -147,7 +146,7 @@ impl Reader {
             heads: None,
             left: 0,
             handed: 0,
-            dropped: 0,
+            counts: None,
             last: None,
             rare: None,
         }
@@ -160,7 +159,17 @@ impl Reader {
 
     /// How many volatile messages it has dropped.
     pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
+        self.counts.as_ref().map_or(0, |counts| counts.dropped)
+    }
+
+    /// How many messages it has passed over as their lifetime was over.
+    pub(crate) fn expired(&self) -> u64 {
+        self.counts.as_ref().map_or(0, |counts| counts.expired)
+    }
+
+    /// How many messages it has passed over for a newer one of the same key.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.counts.as_ref().map_or(0, |counts| counts.replaced)
     }
 
     /// Whether the socket is to be disconnected for its backlog. Tells once.
@@ -302,6 +311,10 @@ impl Reader {
         if self.is_strict {
             self.post.set_progress(self.read);
         }
+    }
+
+    fn pass(&self) -> Pass {
+        Pass { me: self.me, horizon: self.horizon }
     }
 
     fn rare(&mut self) -> &mut RareState {

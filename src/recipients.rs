@@ -101,7 +101,7 @@ impl<'a> Recipients<'a> {
         }
     }
 
-    /// Whether this is the [audience](Self::audience) of an event with a number, volatile or not.
+    /// Whether this is the [audience](Self::audience) of an event with a number, on whatever terms.
     pub(crate) fn is(&self, audience: &Audience) -> bool {
         let are = |found: &[Found<'_>], rooms: &[u64]| {
             found.len() == rooms.len()
@@ -116,7 +116,7 @@ impl<'a> Recipients<'a> {
             except_sender,
             name,
             frame,
-            is_volatile: _,
+            terms: _,
             clear_in: _,
         } = audience;
         are(&self.rooms, rooms)

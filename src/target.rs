@@ -63,19 +63,14 @@ pub enum Place {
 pub(crate) struct Cache(OnceLock<Arc<Audience>>);
 
 impl Cache {
-    /// The audience made before if it is the one that is wanted, or else one that is made now.
-    pub(crate) fn get(
-        &self,
-        is_it: impl FnOnce(&Audience) -> bool,
-        make: impl FnOnce() -> Audience,
-    ) -> Arc<Audience> {
-        let cached = self.0.get();
-        match cached {
-            Some(cached) if is_it(cached) => return Arc::clone(cached),
-            _ => {}
-        }
-        let made = make().share();
-        if cached.is_none() {
+    /// The audience made before, if it is the one that is wanted.
+    pub(crate) fn find(&self, is_it: impl FnOnce(&Audience) -> bool) -> Option<Arc<Audience>> {
+        self.0.get().filter(|cached| is_it(cached)).map(Arc::clone)
+    }
+
+    /// Keeps an audience that may be wanted again, if there is none yet, and returns it.
+    pub(crate) fn keep(&self, made: Arc<Audience>) -> Arc<Audience> {
+        if self.0.get().is_none() {
             // If somebody else was faster, that is one as good as another.
             let _ = self.0.set(Arc::clone(&made));
         }

@@ -33,11 +33,13 @@ use smallvec::SmallVec;
 
 mod fold;
 mod many;
+mod newest;
 
 pub(crate) use self::fold::Pile;
 pub(crate) use self::many::{Listed, Role};
 
 use self::fold::fold;
+use self::newest::Newest;
 use crate::config::{Backlog, Overflow};
 use crate::data::DataMap;
 use crate::defect::{self, Defect};
@@ -121,6 +123,8 @@ struct Inner {
     /// How many members left since `armed` was last swept.
     left: usize,
     ledger: Option<Box<Ledger>>,
+    /// What later messages with the same keys are to replace.
+    newest: Option<Box<Newest>>,
 }
 
 #[derive(Debug)]
@@ -172,6 +176,7 @@ impl Topic {
                 spare: Vec::new(),
                 left: 0,
                 ledger: None,
+                newest: None,
             }),
         }
     }
@@ -372,6 +377,9 @@ impl Topic {
             return None;
         }
         let sequence = early.unwrap_or_else(|| order.next());
+        if entry.latest().is_some() {
+            inner.newest.get_or_insert_default().replace(&entry, sequence);
+        }
         if inner.log.append(sequence, entry, bytes, &mut trash) {
             inner.shed(victims, &mut trash);
         }

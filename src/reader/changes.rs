@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::memberships::is_for;
+use super::verdict::is_for;
 use super::{FEW, MANY, Reader};
 use crate::delivery::{Gap, GapReason};
 use crate::entry::Entry;

@@ -7,11 +7,11 @@ use std::ops::ControlFlow;
 
 use smallvec::SmallVec;
 
+use super::verdict::{Counts, Pass, Verdict, judge};
 use crate::delivery::Gap;
 use crate::entry::Entry;
 use crate::growth::make_room;
 use crate::segment::{Cursor, Peek};
-use crate::slab::SocketId;
 use crate::sync::Arc;
 use crate::topic::Topic;
 
@@ -51,14 +51,6 @@ pub(super) enum Found {
     One(usize),
     /// In several, or not known without a closer look.
     More,
-}
-
-/// What a reader has passed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Passed {
-    pub(super) handed: usize,
-    /// Volatile messages that were for the socket.
-    pub(super) dropped: u64,
 }
 
 /// Above all sequences and message numbers.
@@ -211,8 +203,9 @@ impl Membership {
     }
 }
 
-/// Hands each message of this segment that is below `bound` and for the socket to `f`, until that breaks.
-/// Drops a volatile one that it meets behind more than `slack` others.
+/// Hands each message of this segment that is below `bound` and for the socket to `f`, until that breaks, and returns
+/// how many it has handed out, `before` that were handed out before not included. Those that the socket does without
+/// are counted.
 ///
 /// The loop has no call in it but that of `f`: with one, the optimiser keeps whatever `f` adds up in
 /// memory, and that doubles the time per delivery. So it stops at what needs a closer look.
@@ -221,27 +214,27 @@ pub(super) fn read(
     (cursor, list): (&mut Cursor<Entry>, &[Membership]),
     room: &Arc<Topic>,
     bound: u64,
-    me: SocketId,
-    slack: i64,
+    (pass, before): (Pass, usize),
+    counts: &mut Option<Box<Counts>>,
     mut f: impl FnMut(u64, &Entry, &Arc<Topic>) -> ControlFlow<()>,
-) -> Passed {
+) -> usize {
     let from = cursor.index();
     let mut is_special = false;
     // Alone, as messages are where everybody reads along: that takes no search for the end.
     match cursor.step(bound) {
-        None => return Passed { handed: 0, dropped: 0 },
-        Some((sequence, entry)) if entry.is_plain_for(me) => {
+        None => return 0,
+        Some((sequence, entry)) if entry.is_plain_for(pass.me) => {
             if f(sequence, entry, room).is_break() || !cursor.is_below(bound) {
-                return Passed { handed: 1, dropped: 0 };
+                return 1;
             }
         }
         Some(_) => is_special = true,
     }
-    let (mut skipped, mut dropped) = (0, 0);
+    let mut skipped = 0;
     loop {
         if !is_special {
             cursor.walk(bound, |sequence, entry| {
-                if entry.is_plain_for(me) {
+                if entry.is_plain_for(pass.me) {
                     return f(sequence, entry, room);
                 }
                 is_special = true;
@@ -252,38 +245,19 @@ pub(super) fn read(
             break;
         }
         let Some((sequence, entry)) = cursor.last() else { break };
-        if !is_for(entry, sequence, me, room, list) {
-            skipped += 1;
-        } else if entry.is_volatile() && i64::from(cursor.index() - from - skipped) > slack + 1 {
-            skipped += 1;
-            dropped += 1;
-        } else if f(sequence, entry, room).is_break() {
-            break;
+        let handed = (cursor.index() - from - skipped - 1) as usize;
+        match judge(entry, sequence, pass, before + handed, room, list) {
+            Verdict::Mine => {
+                if f(sequence, entry, room).is_break() {
+                    break;
+                }
+            }
+            Verdict::NotMine => skipped += 1,
+            Verdict::Forgone(why) => {
+                skipped += 1;
+                Counts::count(counts, why);
+            }
         }
     }
-    Passed { handed: (cursor.index() - from - skipped) as usize, dropped }
-}
-
-/// Whether a message that a member of `room` met is for it.
-#[inline(never)]
-pub(super) fn is_for(
-    entry: &Entry,
-    sequence: u64,
-    me: SocketId,
-    room: &Topic,
-    memberships: &[Membership],
-) -> bool {
-    match entry {
-        Entry::Aimed { audience, .. } => {
-            audience.is_for(me, room.id(), |id| was_member(memberships, id, sequence))
-        }
-        short => !short.excludes(me),
-    }
-}
-
-/// Whether one of these memberships was in that room at that sequence.
-pub(super) fn was_member(memberships: &[Membership], room: u64, sequence: u64) -> bool {
-    memberships.iter().any(|membership| {
-        membership.room.id() == room && membership.since <= sequence && sequence < membership.until()
-    })
+    (cursor.index() - from - skipped) as usize
 }

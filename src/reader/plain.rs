@@ -5,14 +5,14 @@
 
 use std::ops::ControlFlow;
 
-use super::memberships::{is_for, read};
+use super::memberships::read;
+use super::verdict::{Counts, Pass, Verdict, judge};
 use super::{MANY, Reader};
 use crate::defect::{self, Defect};
 use crate::delivery::{Delivery, Item};
 use crate::event::EventTable;
 use crate::order::Order;
 use crate::segment::{Next, Peek};
-use crate::slab::SocketId;
 
 /// The rooms that have something to read, few enough to be kept sorted by inserting. The last one is next.
 #[derive(Debug)]
@@ -107,18 +107,14 @@ impl Reader {
     ) -> ControlFlow<B> {
         let before = *count;
         loop {
-            let slack = i64::from(self.volatile_backlog) - (*count - before) as i64;
+            let pass = (Pass { me: self.me, horizon }, *count - before);
             let mut broken = None;
             let (cursor, list) = self.memberships.cursor_and_list(place);
-            let room = &list[place].room;
-            let passed = read((cursor, list), room, horizon, self.me, slack, |sequence, entry, room| {
+            let (room, counts) = (&list[place].room, &mut self.counts);
+            *count += read((cursor, list), room, horizon, pass, counts, |sequence, entry, room| {
                 let delivery = Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
                 f(delivery).map_break(|value| broken = Some(value))
             });
-            *count += passed.handed;
-            if passed.dropped > 0 {
-                self.dropped += passed.dropped;
-            }
             if broken.is_none() && !cursor.is_at_end() {
                 return self.end_plain(order, horizon);
             }
@@ -148,9 +144,9 @@ impl Reader {
         count: &mut usize,
         f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let (horizon, me, before) = (self.horizon, self.me, *count);
+        let (horizon, before) = (self.horizon, *count);
         loop {
-            let Some(place) = self.merge_segments(heads, (horizon, me, before), events, count, f)? else {
+            let Some(place) = self.merge_segments(heads, (self.pass(), before), events, count, f)? else {
                 return self.end_plain(order, horizon);
             };
             match self.step_over(place) {
@@ -169,11 +165,12 @@ impl Reader {
     fn merge_segments<B>(
         &mut self,
         heads: &mut Few,
-        (horizon, me, before): (u64, SocketId, usize),
+        (pass, before): (Pass, usize),
         events: &EventTable,
         count: &mut usize,
         f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B, Option<usize>> {
+        let Pass { me, horizon } = pass;
         let (cursors, list) = self.memberships.cursors_and_list();
         // The last that was for this reader of those that take a closer look: its other copies are not.
         let mut mine = u64::MAX;
@@ -184,12 +181,16 @@ impl Reader {
             while let Some((sequence, entry)) = cursor.step(bound) {
                 if !entry.is_plain_for(me) {
                     let is_had = mine == sequence && !defect::is(Defect::UnionTwice);
-                    if is_had || !is_for(entry, sequence, me, room, list) {
+                    if is_had {
+                        continue;
+                    }
+                    let verdict = judge(entry, sequence, pass, *count - before, room, list);
+                    if verdict == Verdict::NotMine {
                         continue;
                     }
                     mine = sequence;
-                    if entry.is_volatile() && *count - before > self.volatile_backlog as usize {
-                        self.dropped += 1;
+                    if let Verdict::Forgone(why) = verdict {
+                        Counts::count(&mut self.counts, why);
                         continue;
                     }
                 }

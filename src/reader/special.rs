@@ -4,7 +4,8 @@
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 
-use super::memberships::{FOREVER, read, was_member};
+use super::memberships::{FOREVER, read};
+use super::verdict::was_member;
 use super::{Last, RareState, Reader};
 use crate::delivery::{Delivery, Gap, GapReason, Item};
 use crate::entry::Entry;
@@ -65,7 +66,7 @@ impl Reader {
             }
             f(Delivery { item: Item::Gap(gap), sequence, room: None, events })?;
         }
-        let (me, base) = (self.me, i64::from(self.volatile_backlog) - i64::from(self.handed));
+        let (pass, handed) = (self.pass(), self.handed as usize);
         while let Some((place, second)) = self.heads.as_ref().and_then(|heads| heads.first()) {
             let membership = self.memberships.at_mut(place);
             // Copies of one message have the same sequence, so up to and including the second.
@@ -89,22 +90,20 @@ impl Reader {
                 }
                 continue;
             }
-            let slack = base - (*count - before) as i64;
+            let pass = (pass, handed + (*count - before));
             let mut broken = None;
             let (cursor, list) = self.memberships.cursor_and_list(place);
-            let passed =
-                read((cursor, list), &list[place].room, bound, me, slack, |sequence, entry, room| {
-                    if ONE {
-                        return ControlFlow::Break(());
-                    }
-                    let delivery =
-                        Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
-                    f(delivery).map_break(|value| broken = Some(value))
-                });
-            *count += passed.handed;
+            let (room, counts) = (&list[place].room, &mut self.counts);
+            let read = read((cursor, list), room, bound, pass, counts, |sequence, entry, room| {
+                if ONE {
+                    return ControlFlow::Break(());
+                }
+                let delivery = Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
+                f(delivery).map_break(|value| broken = Some(value))
+            });
+            *count += read;
             self.read = self.read.max(self.read_below(place));
-            self.dropped += passed.dropped;
-            if ONE && passed.handed > 0 || broken.is_some() {
+            if ONE && read > 0 || broken.is_some() {
                 self.handed += (*count - before) as u32;
                 self.last = Some(Last::Message(place as u32));
                 self.account();

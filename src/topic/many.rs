@@ -93,6 +93,13 @@ fn publish(
     };
     let bytes = entry.payload().len() as u64;
     let mut published = Published { sequence: order.next(), members: 0, rooms: 0 };
+    if entry.latest().is_some() {
+        // In one of the rooms: always the same one for the same rooms.
+        let first = locked.iter_mut().find(|(_, role, _)| *role == Role::Addressed);
+        first.into_iter().for_each(|(.., inner)| {
+            inner.newest.get_or_insert_default().replace(&entry, published.sequence);
+        });
+    }
     let mut append = |inner: &mut Inner, entry: Entry| {
         published.rooms += 1;
         published.members += inner.members.len();

@@ -1,0 +1,110 @@
+//! What a message that takes a closer look is to a socket: not for it, not any more, or to be handed out.
+
+use super::memberships::Membership;
+use crate::entry::{Audience, Entry};
+use crate::slab::SocketId;
+use crate::topic::Topic;
+
+/// A pass, as far as it matters for what it hands out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pass {
+    pub(super) me: SocketId,
+    pub(super) horizon: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Mine,
+    NotMine,
+    Forgone(Forgone),
+}
+
+/// Why a socket does without a message that was for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forgone {
+    /// It is volatile, and the socket behind.
+    Dropped,
+    /// Its lifetime is over.
+    Expired,
+    /// A newer one has taken its place.
+    Replaced,
+}
+
+/// How many messages a socket has done without.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) dropped: u64,
+    pub(super) expired: u64,
+    pub(super) replaced: u64,
+}
+
+impl Counts {
+    #[cold]
+    pub(super) fn count(this: &mut Option<Box<Self>>, why: Forgone) {
+        let this = this.get_or_insert_default();
+        match why {
+            Forgone::Dropped => this.dropped += 1,
+            Forgone::Expired => this.expired += 1,
+            Forgone::Replaced => this.replaced += 1,
+        }
+    }
+}
+
+/// Judges a message that a member of `room` has met, in a pass that has handed out `before` others.
+#[inline(never)]
+pub(super) fn judge(
+    entry: &Entry,
+    sequence: u64,
+    pass: Pass,
+    before: usize,
+    room: &Topic,
+    memberships: &[Membership],
+) -> Verdict {
+    if !is_for(entry, sequence, pass.me, room, memberships) {
+        return Verdict::NotMine;
+    }
+    let Entry::Aimed { audience, .. } = entry else { return Verdict::Mine };
+    let Some(terms) = &audience.terms else { return Verdict::Mine };
+    if terms.lifetime.as_ref().is_some_and(|lifetime| lifetime.is_over()) {
+        return Verdict::Forgone(Forgone::Expired);
+    }
+    let replaced_at = terms.latest.as_ref().and_then(|latest| latest.replaced_at());
+    if replaced_at.is_some_and(|at| at < pass.horizon && reaches(audience, at, memberships)) {
+        return Verdict::Forgone(Forgone::Replaced);
+    }
+    if terms.slack.is_some_and(|slack| before > slack as usize) {
+        return Verdict::Forgone(Forgone::Dropped);
+    }
+    Verdict::Mine
+}
+
+/// Whether a message that a member of `room` met is for it.
+#[inline]
+pub(super) fn is_for(
+    entry: &Entry,
+    sequence: u64,
+    me: SocketId,
+    room: &Topic,
+    memberships: &[Membership],
+) -> bool {
+    match entry {
+        Entry::Aimed { audience, .. } => {
+            audience.is_for(me, room.id(), |id| was_member(memberships, id, sequence))
+        }
+        short => !short.excludes(me),
+    }
+}
+
+/// Whether one of these memberships was in that room at that sequence.
+pub(super) fn was_member(memberships: &[Membership], room: u64, sequence: u64) -> bool {
+    memberships.iter().any(|membership| {
+        membership.room.id() == room && membership.since <= sequence && sequence < membership.until()
+    })
+}
+
+/// Whether a message to the same audience of that sequence, below the horizon, is for a socket that is not left out
+/// by identity.
+fn reaches(audience: &Audience, sequence: u64, memberships: &[Membership]) -> bool {
+    let was_member = |room: &u64| was_member(memberships, *room, sequence);
+    audience.rooms.iter().any(was_member) && !audience.except_rooms.iter().any(was_member)
+}

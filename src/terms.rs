@@ -1,0 +1,111 @@
+//! On what terms a message is delivered: what few messages have, beyond whom they are for.
+//!
+//! # Which message replaces which
+//!
+//! Of messages with a key, each one replaces the one before it of the same event and key and with the same
+//! recipients by name: rooms, exceptions, excluded sender. The newer one notes its sequence in the older one, under the lock
+//! of the room. A reader passes over a message if the one that has replaced it is for the same socket, and below the
+//! horizon: so that the reader gets it in the same pass, or passes over it for one that is newer still. Links lead from
+//! each message to the next one only, and a message holds nothing of the other, so what a stalled reader pins stays
+//! as bounded as without.
+
+use std::time::Duration;
+
+use crate::clock::Now;
+use crate::name::RoomName;
+use crate::sync::{AtomicU64, Ordering};
+
+/// What an emit asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wish {
+    pub(crate) slack: Option<Slack>,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) key: Option<RoomName>,
+}
+
+/// How far behind a reader may be that gets a volatile message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Slack {
+    /// As far as the engine's setting says.
+    Default,
+    Messages(u32),
+}
+
+/// What a message has that asked for anything.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// Readers that have more than so many others before it drop it.
+    pub(crate) slack: Option<u32>,
+    pub(crate) lifetime: Option<Lifetime>,
+    pub(crate) latest: Option<Latest>,
+}
+
+/// Until when a message is worth reading.
+#[derive(Debug)]
+pub(crate) struct Lifetime {
+    ends: Duration,
+    now: Now,
+}
+
+/// What a message has that later ones of the same key replace.
+#[derive(Debug)]
+pub(crate) struct Latest {
+    pub(crate) key: RoomName,
+    /// The sequence of the one that has replaced it, or 0.
+    replaced_at: AtomicU64,
+}
+
+impl Wish {
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.slack.is_none() && self.lifetime.is_none() && self.key.is_none()
+    }
+
+    /// What the message gets, if it asks for anything.
+    pub(crate) fn terms(&self, default_slack: u32, now: &Now) -> Option<Box<Terms>> {
+        if self.is_plain() {
+            return None;
+        }
+        let slack = self.slack.map(|slack| match slack {
+            Slack::Default => default_slack,
+            Slack::Messages(messages) => messages,
+        });
+        let lifetime = self.lifetime.map(|lifetime| Lifetime::new(lifetime, now));
+        let latest = self.key.clone().map(|key| Latest { key, replaced_at: AtomicU64::new(0) });
+        Some(Box::new(Terms { slack, lifetime, latest }))
+    }
+}
+
+impl Terms {
+    /// Whether a message may share them with another that asks for `other`.
+    pub(crate) fn are(&self, other: &Self) -> bool {
+        let ends = |terms: &Self| terms.lifetime.as_ref().map(|lifetime| lifetime.ends);
+        let is_shared = self.latest.is_none() && other.latest.is_none();
+        is_shared && self.slack == other.slack && ends(self) == ends(other)
+    }
+}
+
+impl Lifetime {
+    fn new(lifetime: Duration, now: &Now) -> Self {
+        // The tick that it is emitted in is never its last moment.
+        let ends = now.get().saturating_add(lifetime.max(Duration::from_nanos(1)));
+        Self { ends, now: now.clone() }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.now.get() >= self.ends
+    }
+}
+
+impl Latest {
+    /// A newer message has taken this sequence.
+    pub(crate) fn replace(&self, sequence: u64) {
+        self.replaced_at.store(sequence, Ordering::Release);
+    }
+
+    /// The sequence of the one that has replaced it, if one has.
+    pub(crate) fn replaced_at(&self) -> Option<u64> {
+        // Acquire: who skips it for another may look at what that one was published after.
+        Some(self.replaced_at.load(Ordering::Acquire)).filter(|sequence| *sequence > 0)
+    }
+}
