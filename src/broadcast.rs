@@ -336,7 +336,8 @@ fn emit_to(
     event: EventId,
     payload: Payload,
 ) -> Result<Emitted, EmitError> {
-    let (&EventId::Listed(event), false, Some(place)) = (&event, !wish.is_plain(), target.only_place()) else {
+    let (&EventId::Listed(event), false, Some(place)) = (&event, !wish.is_plain(), target.only_place())
+    else {
         return emit_widely(namespace, from, target, wish, event, payload);
     };
     let found = match place {
@@ -373,7 +374,8 @@ fn emit_widely(
             Entry::NotSocket { payload, event, excluded }
         }
         (&EventId::Listed(event), ..) => {
-            let terms = wish.terms(namespace.engine.config.volatile_backlog, namespace.engine.clock.shared_now());
+            let terms =
+                wish.terms(namespace.engine.config.volatile_backlog, namespace.engine.clock.shared_now());
             let is_it = |audience: &Audience| who.is(audience) && are_same(&audience.terms, &terms);
             let audience = match target.cache.find(is_it) {
                 Some(audience) => audience,
@@ -383,7 +385,8 @@ fn emit_widely(
             Entry::Aimed { payload, event, audience }
         }
         (EventId::Unlisted(_), ..) => {
-            let terms = wish.terms(namespace.engine.config.volatile_backlog, namespace.engine.clock.shared_now());
+            let terms =
+                wish.terms(namespace.engine.config.volatile_backlog, namespace.engine.clock.shared_now());
             aimed(event, payload, Audience { terms, ..who.audience() })
         }
     };

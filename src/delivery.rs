@@ -1,18 +1,21 @@
 //! What an inbox hands out.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 use crate::convert::FromPayload;
 use crate::entry::{Entry, Frame, NAMED};
 use crate::error::DecodeError;
 use crate::event::{EventHandle, EventTable, GAP, IntoEvent};
+use crate::history::{Extent, Past};
 use crate::name::RoomName;
 use crate::payload::Payload;
+use crate::segment::Next;
 use crate::slab::SocketId;
 use crate::sync::Arc;
 use crate::token::{Event, Typed};
-use crate::topic::{Kind, Topic};
+use crate::topic::{Kind, Stretch, Topic};
 
 /// One message, as a socket gets it, or a [gap](Self::gap): borrowed from the room's log.
 ///
@@ -283,6 +286,37 @@ impl<'a> Delivery<'a> {
             ack_id: self.ack_id(),
             is_volatile: self.is_volatile(),
         }
+    }
+}
+
+impl Stretch {
+    /// Hands those messages to `f` that are kept and wanted, and returns how many, and whether all were there: the room
+    /// may let go of some meanwhile.
+    pub(crate) fn read(
+        mut self,
+        past: Past,
+        room: &Arc<Topic>,
+        events: &EventTable,
+        mut f: impl FnMut(Delivery<'_>),
+    ) -> (usize, bool) {
+        let (mut count, is_keyed) = (0, past.extent == Extent::Latest);
+        while self.cursor.messages() < self.end {
+            self.cursor.walk(self.horizon, |sequence, entry| {
+                if entry.is_kept()
+                    && entry.is_current(self.horizon)
+                    && (!is_keyed || entry.latest().is_some())
+                {
+                    count += 1;
+                    f(Delivery { item: Item::Message(entry), sequence, room: Some(room), events });
+                }
+                ControlFlow::Continue(())
+            });
+            if self.cursor.messages() < self.end {
+                let Next::Segment(next) = self.cursor.segment().next() else { return (count, false) };
+                self.cursor.enter(next);
+            }
+        }
+        (count, true)
     }
 }
 

@@ -102,6 +102,19 @@ impl Entry {
         self.terms().is_some_and(|terms| terms.slack.is_some())
     }
 
+    /// Whether a history keeps it.
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.is_volatile() && self.frame() == Frame::Event
+    }
+
+    /// Whether its lifetime is not over, and nothing below this sequence has replaced it.
+    pub(crate) fn is_current(&self, horizon: u64) -> bool {
+        self.terms().is_none_or(|terms| {
+            terms.lifetime.as_ref().is_none_or(|lifetime| !lifetime.is_over())
+                && terms.latest.as_ref().and_then(Latest::replaced_at).is_none_or(|at| at >= horizon)
+        })
+    }
+
     /// What replaces it, or is replaced by it, has this in common with it.
     #[inline]
     pub(crate) fn latest(&self) -> Option<&Latest> {

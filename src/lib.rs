@@ -6,7 +6,7 @@
 // - ground: clock, defect, encodings, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
 // - what travels: name, journal, order, error, data, payload, encode, decode, convert, segment, event, terms, entry,
 //   pattern, rejection, packet
-// - the engine: log, mailbox, ledger, config; topic, with all that happens under a room's lock; delivery,
+// - the engine: log, mailbox, ledger, config, history; topic, with all that happens under a room's lock; delivery,
 //   codec, index, joined; ack, reader, state
 // - its handles: room, target, recipients, broadcast, socket, inbox, namespace, acked, selection
 // - the server model: handshake, transport, ready, decision, incoming, handlers, registry, session, hub; directory, engine;
@@ -42,6 +42,7 @@ mod growth;
 pub mod guide;
 mod handlers;
 mod handshake;
+mod history;
 mod hub;
 mod inbox;
 mod incoming;
@@ -108,6 +109,7 @@ pub use crate::error::{
 pub use crate::event::{EventHandle, IntoEvent};
 pub use crate::handlers::Outcome;
 pub use crate::handshake::Handshake;
+pub use crate::history::{History, Joined, Past};
 pub use crate::inbox::{Inbox, Iter};
 pub use crate::incoming::{AckSender, Incoming};
 pub use crate::journal::RoomEvent;

@@ -58,6 +58,10 @@ pub(crate) struct Log<T> {
     /// Once as much as this is taken in, the head is over the limit: nothing is while it is the tail.
     overflow: Position,
     limits: Limits,
+    /// What is kept for a history, if that is more than the limits.
+    kept: Position,
+    /// Messages from this number on are held on to, read or not.
+    floor: u64,
     /// The segments that were cut and in which there are cursors; may hold some in which there are none
     /// any more. By `end`, rising.
     parked: Vec<Parked>,
@@ -98,6 +102,8 @@ impl<T> Log<T> {
             taken: Position::default(),
             overflow: NEVER,
             limits,
+            kept: Position::default(),
+            floor: u64::MAX,
             parked: Vec::new(),
             last_parked: 0,
         }
@@ -152,6 +158,29 @@ impl<T> Log<T> {
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
         self.overflow = self.end_of_head();
+    }
+
+    /// Keeps up to so much for a history, whatever the limits are.
+    pub(crate) fn set_kept(&mut self, kept: Position) {
+        self.kept = kept;
+        self.overflow = self.end_of_head();
+    }
+
+    /// Holds on to messages from this number on, read or not, up to the limit or what is kept.
+    pub(crate) fn hold_from(&mut self, floor: u64) {
+        self.floor = floor;
+    }
+
+    /// A cursor at a message that the log holds on to.
+    pub(crate) fn cursor_at(&self, number: u64) -> Cursor<T> {
+        let mut segment = self.head.clone();
+        while let Next::Segment(next) = segment.next() {
+            if next.start().messages > number {
+                break;
+            }
+            segment = next;
+        }
+        segment.cursor((number - segment.start().messages) as u32)
     }
 
     /// Whether the head is over the limit.
@@ -228,7 +257,9 @@ impl<T> Log<T> {
     /// Lets go of all that nobody is going to read.
     pub(crate) fn trim(&mut self, trash: &mut Garbage<T>) {
         while self.head.is_unique() && !self.has_parked() {
-            let Some(next) = self.after_head() else { return };
+            let Some(next) = self.after_head().filter(|next| next.start().messages <= self.floor) else {
+                return;
+            };
             self.head.unlink(); // or its link, in the trash, would keep the next one from being unique
             self.move_head(next, trash);
         }
@@ -259,7 +290,7 @@ impl<T> Log<T> {
     fn rotate(&mut self, sequence: u64, trash: &mut Garbage<T>) {
         self.trim(trash);
         let slots = self.tail.segment().capacity();
-        let lagging = !self.head.is(self.tail.segment());
+        let lagging = !self.head.is(self.tail.segment()) && self.floor == u64::MAX;
         let slots = match slots {
             _ if self.is_slow(sequence) => FIRST.max(slots / 2),
             _ if slots < STEADY || lagging => slots * 2,
@@ -303,8 +334,8 @@ impl<T> Log<T> {
         let Some(next) = self.after_head() else { return NEVER };
         let (end, limit) = (next.start(), self.limits.backlog);
         Position {
-            messages: end.messages.saturating_add(limit.messages),
-            bytes: end.bytes.saturating_add(limit.bytes),
+            messages: end.messages.saturating_add(limit.messages.max(self.kept.messages)),
+            bytes: end.bytes.saturating_add(limit.bytes.max(self.kept.bytes)),
         }
     }
 

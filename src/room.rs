@@ -4,6 +4,8 @@ use std::any::Any;
 use std::fmt;
 
 use crate::config::Backlog;
+use crate::delivery::Delivery;
+use crate::history::{History, Past};
 use crate::index::{add_handle, remove_handle};
 use crate::name::{RoomName, RoomNameError};
 use crate::slab::SocketId;
@@ -77,6 +79,57 @@ impl Room {
     /// message.
     pub fn set_backlog(&self, backlog: Backlog) {
         self.topic.set_backlog(&self.namespace.order, &backlog);
+    }
+
+    /// Has the room keep its last messages from now on, for [sockets that join later](crate::Socket::join_with) and for
+    /// [`past`](Self::past); or keep none any more, with `None`. For as long as the room has members or handles: keep a
+    /// handle of a room whose history is to outlive its members.
+    ///
+    /// Set again, it keeps what it has, as far as the new limits allow. What it keeps is held beside what members have
+    /// yet to read, which may be as much: so a room with a longer history than its [backlog](Backlog) lets members
+    /// lag behind as far. It reaches as far back as the larger of the two, volatile messages included. Emits to a room
+    /// with a history are put in order and kept even if it has no members.
+    pub fn set_history(&self, history: impl Into<Option<History>>) {
+        let namespace = &self.namespace;
+        self.topic.set_history(history.into(), &namespace.order, namespace.engine.clock.shared_now());
+    }
+
+    /// Returns how much of its last messages the room keeps, if it keeps any.
+    #[must_use]
+    pub fn history(&self) -> Option<History> {
+        self.topic.history()
+    }
+
+    /// Hands what the room keeps of the past to `f`, oldest first, without joining; and returns how many messages that
+    /// were, and whether that was all that was asked for.
+    ///
+    /// It is what there is when this is called, whoever it was for; expired and [replaced](crate::Broadcast::latest)
+    /// messages are left out. Runs under no lock, beside emits and joins.
+    ///
+    /// ```
+    /// use roomcast::{Engine, History, Past};
+    ///
+    /// let chat = Engine::new().of("/chat")?;
+    /// let lobby = chat.room("lobby")?;
+    /// lobby.set_history(History::new().messages(2)?);
+    /// for text in ["one", "two", "three"] {
+    ///     lobby.emit("said", text)?;
+    /// }
+    /// let mut said = Vec::new();
+    /// let (count, is_complete) = lobby.past(Past::all(), |delivery| said.push(delivery.to_message()));
+    /// assert_eq!((count, is_complete), (2, false));
+    /// assert_eq!(said[0].payload().as_str(), Some("two"));
+    /// let last = said[1].sequence();
+    /// assert_eq!(lobby.past(Past::since(last), |_| unreachable!()), (0, true));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn past(&self, past: Past, f: impl FnMut(Delivery<'_>)) -> (usize, bool) {
+        let NamespaceCore { order, engine, .. } = &*self.namespace;
+        let (stretch, found) = self.topic.past(past, order);
+        let Some(stretch) = stretch else { return (0, found.is_complete) };
+        let (count, is_whole) = stretch.read(past, &self.topic, &engine.events, f);
+        self.topic.trim();
+        (count, found.is_complete && is_whole)
     }
 
     /// Returns how many members the room may have, if that is limited.

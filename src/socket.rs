@@ -8,6 +8,7 @@ use crate::broadcast::{Broadcast, Emitted, Emitter, emit_direct};
 use crate::convert::IntoPayload;
 use crate::error::{EmitError, MembershipError};
 use crate::event::IntoEvent;
+use crate::history::{Joined, Past};
 use crate::name::RoomName;
 use crate::reason::DisconnectReason;
 use crate::room::Room;
@@ -61,6 +62,26 @@ impl Socket {
     /// rooms or make [too many](crate::EngineBuilder::max_rooms); then it has joined none of them.
     pub fn join(&self, rooms: impl IntoRooms) -> Result<usize, MembershipError> {
         with_rooms(rooms, &self.core.namespace, |rooms| SocketCore::join(&self.core, rooms))
+    }
+
+    /// Joins a room with its [past](Past): what it [keeps](crate::Room::set_history) of what was emitted before, then
+    /// everything emitted from now on, with nothing missed and nothing twice in between. If it is a member already,
+    /// nothing happens.
+    ///
+    /// What was emitted before has its old [sequence](crate::Delivery::sequence), below [that of the
+    /// join](Joined::sequence), and its old place in the order: the next drain hands it out before what is newer. It is
+    /// what was emitted to the room, whoever was in it then: only messages that leave this socket out by its id are
+    /// not for it, and those that it got as a member of another room. Whoever leaves and comes back with the past gets again
+    /// what it asks for. The past is not kept longer for a socket that does not read than other messages are: what
+    /// goes is told as a [gap](crate::Delivery::gap).
+    ///
+    /// Costs a step for each segment of 16 messages that the history has, and no copy of any message.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join); then nothing has changed.
+    pub fn join_with(&self, room: impl Into<RoomName>, past: Past) -> Result<Joined, MembershipError> {
+        SocketCore::join_with(&self.core, &room.into(), past)
     }
 
     /// Leaves one room or several, and returns how many it was in.

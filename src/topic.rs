@@ -32,18 +32,22 @@ use std::fmt;
 use smallvec::SmallVec;
 
 mod fold;
+mod kept;
 mod many;
 mod newest;
 
 pub(crate) use self::fold::Pile;
+pub(crate) use self::kept::Stretch;
 pub(crate) use self::many::{Listed, Role};
 
 use self::fold::fold;
+use self::kept::Kept;
 use self::newest::Newest;
 use crate::config::{Backlog, Overflow};
 use crate::data::DataMap;
 use crate::defect::{self, Defect};
 use crate::entry::Entry;
+use crate::history::{Found, Past};
 use crate::ledger::{Account, Ledger};
 use crate::log::{Garbage, Log};
 use crate::mailbox::{Mailbox, Wake};
@@ -60,6 +64,9 @@ use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
 pub(crate) enum Change {
     /// The socket is a member from `since` on, which also names the membership.
     Joined { since: u64, room: Arc<Topic>, cursor: Cursor<Entry>, at: Position },
+    /// It gets what was published before it joined, at sequence `at`, from `cursor` on, below message number `end`:
+    /// a membership of its own, which is over. With `keyed`, only messages that have a key.
+    Past { at: u64, room: Arc<Topic>, cursor: Cursor<Entry>, unread: Position, end: u64, keyed: bool },
     /// It is a member no more: it gets what is below `until`; `at` is what the room had taken in by then.
     Left { since: u64, until: u64, at: Position },
     /// All that is unread below `floor` is lost; so far that is `lost` messages of rooms that were
@@ -75,7 +82,7 @@ pub(crate) enum Change {
 impl Change {
     /// Lets go of it, and of what its room has kept for it alone.
     pub(crate) fn release(self) {
-        if let Self::Joined { room, cursor, .. } = self {
+        if let Self::Joined { room, cursor, .. } | Self::Past { room, cursor, .. } = self {
             drop(cursor);
             room.trim();
         }
@@ -125,6 +132,8 @@ struct Inner {
     ledger: Option<Box<Ledger>>,
     /// What later messages with the same keys are to replace.
     newest: Option<Box<Newest>>,
+    /// What is kept for those who come later.
+    kept: Option<Box<Kept>>,
 }
 
 #[derive(Debug)]
@@ -177,6 +186,7 @@ impl Topic {
                 left: 0,
                 ledger: None,
                 newest: None,
+                kept: None,
             }),
         }
     }
@@ -272,6 +282,23 @@ impl Topic {
         Self::add(this, &mut inner, order, post, pile, trash)
     }
 
+    /// As [`join_if_free`](Self::join_if_free), with what the room keeps of the past.
+    pub(crate) fn join_with(
+        this: &Arc<Self>,
+        order: &Order,
+        post: &Arc<Post>,
+        pile: &Pile,
+        trash: &mut Trash,
+        (is_claimed, past): (bool, Past),
+    ) -> Option<(u64, Found)> {
+        let mut inner = this.inner.lock();
+        if !inner.take_place(is_claimed) {
+            return None;
+        }
+        let found = Self::add_past(this, &mut inner, past, (order, post, pile), trash);
+        Some((Self::add(this, &mut inner, order, post, pile, trash), found))
+    }
+
     /// As [`join`](Self::join), in a place that was [claimed](Self::claim), or else in one that is left, if one
     /// is.
     pub(crate) fn join_if_free(
@@ -283,9 +310,7 @@ impl Topic {
         is_claimed: bool,
     ) -> Option<u64> {
         let mut inner = this.inner.lock();
-        if is_claimed {
-            inner.claimed -= 1;
-        } else if inner.members.len() + inner.claimed >= inner.capacity {
+        if !inner.take_place(is_claimed) {
             return None;
         }
         Some(Self::add(this, &mut inner, order, post, pile, trash))
@@ -356,7 +381,7 @@ impl Topic {
         let bytes = entry.payload().len() as u64;
         let mut inner = self.inner.lock();
         let members = inner.members.len();
-        if members == 0 || !inner.armed.is_empty() || !inner.log.fits(bytes) {
+        if members == 0 || !inner.armed.is_empty() || !inner.log.fits(bytes) || inner.kept.is_some() {
             return Err(entry);
         }
         let sequence = order.next();
@@ -372,7 +397,7 @@ impl Topic {
         let early = defect::is(Defect::EarlySequence).then(|| order.next());
         let mut inner = self.inner.lock();
         let members = inner.members.len();
-        if members == 0 {
+        if members == 0 && inner.kept.is_none() {
             drop(inner); // the entry is dropped under no lock
             return None;
         }
@@ -380,9 +405,7 @@ impl Topic {
         if entry.latest().is_some() {
             inner.newest.get_or_insert_default().replace(&entry, sequence);
         }
-        if inner.log.append(sequence, entry, bytes, &mut trash) {
-            inner.shed(victims, &mut trash);
-        }
+        inner.append(sequence, entry, bytes, victims, &mut trash);
         if inner.armed.is_empty() {
             drop(inner);
         } else {
@@ -393,7 +416,7 @@ impl Topic {
             drop(inner);
             self.fire(armed);
         }
-        Some(Published { sequence, members, rooms: 1 })
+        Some(Published { sequence, members, rooms: usize::from(members > 0) })
     }
 
     /// Has the next publish [mark](Mailbox::mark) this membership, unless its cursor has something to
@@ -477,6 +500,33 @@ impl Topic {
 }
 
 impl Inner {
+    /// Takes a place that was claimed, or else one that is left, if one is.
+    fn take_place(&mut self, is_claimed: bool) -> bool {
+        if is_claimed {
+            self.claimed -= 1;
+            return true;
+        }
+        self.members.len() + self.claimed < self.capacity
+    }
+
+    #[inline]
+    fn append(
+        &mut self,
+        sequence: u64,
+        entry: Entry,
+        bytes: u64,
+        victims: &mut Victims,
+        trash: &mut Garbage<Entry>,
+    ) {
+        let is_kept = self.kept.is_some() && entry.is_kept();
+        if self.log.append(sequence, entry, bytes, trash) {
+            self.shed(victims, trash);
+        }
+        if self.kept.is_some() {
+            self.keep(is_kept.then_some((sequence, bytes)), trash);
+        }
+    }
+
     fn trim(&mut self, trash: &mut Garbage<Entry>) {
         self.log.trim(trash);
         if !self.log.has_parked() {

@@ -18,7 +18,7 @@ impl Reader {
         let joined = changes
             .iter()
             .flat_map(|changes| &changes.list)
-            .filter(|change| matches!(change, Change::Joined { .. }))
+            .filter(|change| matches!(change, Change::Joined { .. } | Change::Past { .. }))
             .count();
         self.memberships.make_room(joined);
         let mut folded = None;
@@ -27,6 +27,14 @@ impl Reader {
                 Change::Joined { since, room, cursor, .. } => {
                     self.memberships.push(since, room, cursor);
                     self.add_hot(self.memberships.len() - 1);
+                }
+                Change::Past { at, room, cursor, end, keyed, .. } => {
+                    let before = self.memberships.len();
+                    self.memberships.push_past(at, room, cursor, end, keyed);
+                    if self.memberships.len() > before {
+                        self.left += 1;
+                        self.add_hot(before);
+                    }
                 }
                 Change::Left { since, until, at } => {
                     let Some(place) = self.memberships.position(since) else { continue };

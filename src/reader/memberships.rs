@@ -11,7 +11,7 @@ use super::verdict::{Counts, Pass, Verdict, judge};
 use crate::delivery::Gap;
 use crate::entry::Entry;
 use crate::growth::make_room;
-use crate::segment::{Cursor, Peek};
+use crate::segment::{Cursor, Next, Peek, Position, SegmentWriter};
 use crate::sync::Arc;
 use crate::topic::Topic;
 
@@ -41,6 +41,17 @@ pub(super) struct Rare {
     pub(super) messages: u64,
     /// Lost before the message that the cursor is at.
     pub(super) gap: Option<Gap>,
+    /// What it was from the start on, if it is over from the start.
+    past: Option<Past>,
+}
+
+/// A membership by which a socket gets what was published before it joined.
+#[derive(Clone, Copy, Debug)]
+struct Past {
+    /// The sequence of the first message.
+    from: u64,
+    /// Whether it gets only those that have a key.
+    is_keyed: bool,
 }
 
 /// What there is to read.
@@ -71,6 +82,24 @@ impl Memberships {
         self.make_room(1);
         self.list.push(Membership { since, room, is_armed: false, rare: None });
         self.cursors.push(cursor);
+    }
+
+    /// Adds one that is over from the start, at the end: what was published before the socket joined at `at`, from the
+    /// cursor on, up to message number `end` of its log.
+    pub(super) fn push_past(
+        &mut self,
+        at: u64,
+        room: Arc<Topic>,
+        cursor: Cursor<Entry>,
+        end: u64,
+        is_keyed: bool,
+    ) {
+        let Peek::Item(from) = cursor.peek() else { return };
+        let cursor = if is_keyed { keyed(cursor, at) } else { cursor };
+        self.push(at, room, cursor);
+        let place = self.len() - 1;
+        let rare = self.at_mut(place).rare();
+        (rare.until, rare.messages, rare.past) = (at, end, Some(Past { from, is_keyed }));
     }
 
     /// Makes room for as many more.
@@ -167,6 +196,24 @@ fn find<'a>(cursors: impl Iterator<Item = (usize, &'a Cursor<Entry>)>, horizon: 
     found
 }
 
+/// A cursor over those messages below this sequence alone that have a key.
+fn keyed(mut cursor: Cursor<Entry>, bound: u64) -> Cursor<Entry> {
+    let mut found = Vec::new();
+    loop {
+        cursor.walk(bound, |sequence, entry| {
+            found.extend(entry.latest().map(|_| (sequence, entry.clone())));
+            ControlFlow::Continue(())
+        });
+        match cursor.segment().next() {
+            Next::Segment(next) if cursor.is_at_end() => drop(cursor.enter(next)),
+            _ => break,
+        }
+    }
+    let mut copies = SegmentWriter::new(found.len() as u32, Position::default());
+    found.into_iter().for_each(|(sequence, entry)| copies.push(sequence, entry));
+    copies.segment().cursor(0)
+}
+
 /// Lets go of a membership, and of what the room has kept for it alone.
 fn release((cursor, membership): (Cursor<Entry>, Membership)) {
     drop(cursor);
@@ -185,6 +232,17 @@ impl Membership {
         self.rare.as_ref().is_none_or(|rare| rare.until == FOREVER && rare.gap.is_none())
     }
 
+    /// Whether it is for what was published before the socket joined.
+    pub(super) fn is_past(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.past.is_some())
+    }
+
+    /// Whether it is for what was published before the socket joined, and that message with it.
+    pub(super) fn is_past_with(&self, sequence: u64, has_key: bool) -> bool {
+        let past = self.rare.as_ref().and_then(|rare| rare.past.as_ref());
+        past.is_some_and(|past| past.from <= sequence && sequence < self.since && (has_key || !past.is_keyed))
+    }
+
     pub(super) fn gap(&self) -> Option<Gap> {
         self.rare.as_ref()?.gap
     }
@@ -199,7 +257,9 @@ impl Membership {
     }
 
     pub(super) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_with(|| Box::new(Rare { until: FOREVER, messages: FOREVER, gap: None }))
+        self.rare.get_or_insert_with(|| {
+            Box::new(Rare { until: FOREVER, messages: FOREVER, gap: None, past: None })
+        })
     }
 }
 

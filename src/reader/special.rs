@@ -237,7 +237,12 @@ impl Reader {
         let floor = self.rare.as_ref().map_or(0, |rare| rare.floor);
         let is_explained = account.aimed.iter().all(|aimed| aimed.sequence >= floor);
         let is_blurred = self.rare.as_ref().is_some_and(|rare| rare.is_cut_blurred);
-        let exact = account.complete && is_explained && !is_blurred && (is_member || account.excluded == 0);
+        let is_past = membership.is_past(); // who it is for is not accounted for
+        let exact = account.complete
+            && is_explained
+            && !is_blurred
+            && !is_past
+            && (is_member || account.excluded == 0);
         if is_member {
             debug_assert!(missed >= account.excluded);
             missed = missed.saturating_sub(account.excluded);

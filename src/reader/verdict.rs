@@ -78,7 +78,7 @@ pub(super) fn judge(
     Verdict::Mine
 }
 
-/// Whether a message that a member of `room` met is for it.
+/// Whether a message that a member of `room` met is for it, or was kept for it.
 #[inline]
 pub(super) fn is_for(
     entry: &Entry,
@@ -87,12 +87,13 @@ pub(super) fn is_for(
     room: &Topic,
     memberships: &[Membership],
 ) -> bool {
-    match entry {
-        Entry::Aimed { audience, .. } => {
-            audience.is_for(me, room.id(), |id| was_member(memberships, id, sequence))
-        }
-        short => !short.excludes(me),
+    let Entry::Aimed { audience, .. } = entry else { return !entry.excludes(me) };
+    let was_member = |id| was_member(memberships, id, sequence);
+    // A cursor of a member meets nothing that was published when it was none; one of the past does.
+    if memberships.last().is_some_and(|last| last.since > sequence) && !was_member(room.id()) {
+        return is_kept_for(entry, sequence, me, room.id(), memberships);
     }
+    audience.is_for(me, room.id(), was_member)
 }
 
 /// Whether one of these memberships was in that room at that sequence.
@@ -102,9 +103,28 @@ pub(super) fn was_member(memberships: &[Membership], room: u64, sequence: u64) -
     })
 }
 
+/// Whether a message from before it joined is for a socket: one that it was not left out of, and has not got as a member of
+/// another room. Of its copies in several rooms it gets the one in the first listed.
+fn is_kept_for(entry: &Entry, sequence: u64, me: SocketId, here: u64, memberships: &[Membership]) -> bool {
+    let Entry::Aimed { audience, .. } = entry else { return !entry.excludes(me) };
+    let was_member = |room: &u64| was_member(memberships, *room, sequence);
+    let has_key = entry.latest().is_some();
+    let is_kept_in = |room: &&u64| is_past_of(memberships, **room, sequence, has_key);
+    entry.is_kept()
+        && !audience.excludes(me)
+        && !audience.except_rooms.iter().any(|room| *room == here || was_member(room))
+        && !audience.rooms.iter().any(was_member)
+        && audience.rooms.iter().find(is_kept_in) == Some(&here)
+}
+
+fn is_past_of(memberships: &[Membership], room: u64, sequence: u64, has_key: bool) -> bool {
+    memberships.iter().any(|it| it.room.id() == room && it.is_past_with(sequence, has_key))
+}
+
 /// Whether a message to the same audience of that sequence, below the horizon, is for a socket that is not left out
 /// by identity.
 fn reaches(audience: &Audience, sequence: u64, memberships: &[Membership]) -> bool {
     let was_member = |room: &u64| was_member(memberships, *room, sequence);
-    audience.rooms.iter().any(was_member) && !audience.except_rooms.iter().any(was_member)
+    let gets = |room: &u64| was_member(room) || is_past_of(memberships, *room, sequence, true);
+    audience.rooms.iter().any(gets) && !audience.except_rooms.iter().any(was_member)
 }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::{NamespaceCore, RoomRef, SocketCore, State};
 use crate::config::Config;
 use crate::error::{MembershipError, Refusal};
+use crate::history::{Found, Joined, Past};
 use crate::name::{RoomName, RoomNameError};
 use crate::sync::{Arc, Ordering};
 use crate::topic::{Pile, Topic, Trash};
@@ -19,6 +20,19 @@ impl SocketCore {
     pub(crate) fn join(this: &Arc<Self>, rooms: &[RoomRef<'_>]) -> Result<usize, MembershipError> {
         Self::admit(this, rooms)?;
         let joined = this.join_admitted(rooms);
+        NamespaceCore::tell_rooms(&this.namespace);
+        joined
+    }
+
+    /// Joins a room if it is not in it, with what that keeps of the past.
+    pub(crate) fn join_with(
+        this: &Arc<Self>,
+        room: &RoomName,
+        past: Past,
+    ) -> Result<Joined, MembershipError> {
+        let rooms = [RoomRef::Name(room)];
+        Self::admit(this, &rooms)?;
+        let joined = this.join_admitted_with(&rooms, past);
         NamespaceCore::tell_rooms(&this.namespace);
         joined
     }
@@ -100,7 +114,7 @@ impl SocketCore {
         self.check_number(&state, rooms, true, &mut trash)?;
         let mut claimed = self.claim(&state, rooms, &mut trash)?;
         let before = state.rooms.len();
-        let mut join = |&room| self.join_one(&mut state, room, &mut claimed, &mut trash).map(drop);
+        let mut join = |&room| self.join_one(&mut state, room, None, &mut claimed, &mut trash).map(drop);
         let joined = rooms.iter().try_for_each(&mut join);
         give_back(claimed, &mut trash);
         if let Err(error) = joined {
@@ -108,6 +122,17 @@ impl SocketCore {
             return Err(error);
         }
         Ok(state.rooms.len() - before)
+    }
+
+    fn join_admitted_with(&self, room: &[RoomRef<'_>; 1], past: Past) -> Result<Joined, MembershipError> {
+        let mut trash = Trash::default();
+        let mut state = self.state.lock();
+        state.check_open()?;
+        self.check_number(&state, room, true, &mut trash)?;
+        let mut claimed = self.claim(&state, room, &mut trash)?;
+        let joined = self.join_one(&mut state, room[0], Some(past), &mut claimed, &mut trash);
+        give_back(claimed, &mut trash);
+        joined
     }
 
     fn leave_checked(&self, rooms: &[RoomRef<'_>]) -> Result<usize, MembershipError> {
@@ -134,7 +159,9 @@ impl SocketCore {
         self.check_number(&state, rooms, false, &mut trash)?;
         let mut claimed = self.claim(&state, rooms, &mut trash)?;
         let before = state.rooms.len();
-        let join = |&room| self.join_one(&mut state, room, &mut claimed, &mut trash);
+        let join = |&room| {
+            self.join_one(&mut state, room, None, &mut claimed, &mut trash).map(|joined| joined.sequence)
+        };
         let kept: Result<HashSet<u64>, _> = rooms.iter().map(join).collect();
         give_back(claimed, &mut trash);
         let kept = match kept {
@@ -223,7 +250,7 @@ impl SocketCore {
         Ok(claimed)
     }
 
-    /// Joins a room if it is not in it, and returns since when it is.
+    /// Joins a room if it is not in it, with the past if that is wanted, and returns since when it is.
     ///
     /// Fails if it is full: one that had no capacity, or was not there, when places were claimed. Or if others
     /// have made the last room that there may be since that was checked.
@@ -231,24 +258,31 @@ impl SocketCore {
         &self,
         state: &mut State,
         room: RoomRef<'_>,
+        past: Option<Past>,
         claimed: &mut Claimed,
         trash: &mut Trash,
-    ) -> Result<u64, MembershipError> {
+    ) -> Result<Joined, MembershipError> {
         let NamespaceCore { order, .. } = &*self.namespace;
         let rooms = &mut state.rooms;
         let mut join = |topic: &Arc<Topic>| {
             if let Some(since) = rooms.since(topic.id()) {
-                return Ok(since);
+                return Ok(Joined { is_new: false, sequence: since, found: Found::default() });
             }
             let place = claimed.iter().position(|other| Arc::ptr_eq(other, topic));
             let pile = self.namespace.pile();
-            let since = Topic::join_if_free(topic, order, &self.post, &pile, trash, place.is_some());
-            let since = since.ok_or_else(|| full(topic))?;
+            let joined = match past {
+                None => Topic::join_if_free(topic, order, &self.post, &pile, trash, place.is_some())
+                    .map(|since| (since, Found::default())),
+                Some(past) => {
+                    Topic::join_with(topic, order, &self.post, &pile, trash, (place.is_some(), past))
+                }
+            };
+            let (since, found) = joined.ok_or_else(|| full(topic))?;
             if let Some(place) = place {
                 trash.topics.push(claimed.swap_remove(place));
             }
             rooms.push(since, Arc::clone(topic));
-            Ok(since)
+            Ok(Joined { is_new: true, sequence: since, found })
         };
         match room {
             RoomRef::Topic(topic) => join(topic),

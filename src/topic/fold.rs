@@ -51,6 +51,7 @@ pub(super) fn fold(
     let (floor, more) = match changes.last() {
         Some(&Change::Joined { since, .. }) => (since, Position::default()),
         Some(&Change::Left { since, until, at }) => (until, unread_at(changes, since, at)),
+        Some(&Change::Past { at, unread, .. }) => (at, unread),
         _ => return,
     };
     held.messages += more.messages;
@@ -78,6 +79,12 @@ pub(super) fn fold(
                 }
             }
             Change::Left { since, .. } if over.contains_key(&since) => {}
+            Change::Past { room, cursor, end, .. } => {
+                // Which of these are for it is not looked into.
+                lost += unread(cursor, end, socket, &mut trash.segments).0;
+                exact = false;
+                trash.folded.push(room);
+            }
             Change::Folded { lost: before, exact: was_exact, .. } => {
                 lost += before;
                 exact &= was_exact;
@@ -97,6 +104,7 @@ fn unread_at(changes: &[Change], since: u64, at: Position) -> Position {
     let place = changes.partition_point(|change| match change {
         Change::Joined { since: sequence, .. }
         | Change::Left { until: sequence, .. }
+        | Change::Past { at: sequence, .. }
         | Change::Cut { at: sequence } => *sequence < since,
         Change::Folded { .. } | Change::Closed { .. } => false,
     });

@@ -87,7 +87,7 @@ fn publish(
     victims: &mut Victims,
     trash: &mut Garbage<Entry>,
 ) -> Option<Published> {
-    let Some(last) = locked.iter().rposition(has_members) else {
+    let Some(last) = locked.iter().rposition(takes_in) else {
         locked.clear(); // the entry is dropped under no lock
         return None;
     };
@@ -101,13 +101,11 @@ fn publish(
         });
     }
     let mut append = |inner: &mut Inner, entry: Entry| {
-        published.rooms += 1;
+        published.rooms += usize::from(!inner.members.is_empty());
         published.members += inner.members.len();
-        if inner.log.append(published.sequence, entry, bytes, trash) {
-            inner.shed(victims, trash);
-        }
+        inner.append(published.sequence, entry, bytes, victims, trash);
     };
-    for (.., inner) in locked[..last].iter_mut().filter(|room| has_members(room)) {
+    for (.., inner) in locked[..last].iter_mut().filter(|room| takes_in(room)) {
         append(inner, entry.clone());
     }
     append(&mut locked[last].2, entry);
@@ -131,8 +129,9 @@ fn wake(locked: &mut Locked<'_>, order: &Order) {
     }
 }
 
-fn has_members((_, role, inner): &LockedRoom<'_>) -> bool {
-    *role == Role::Addressed && !inner.members.is_empty()
+/// Whether somebody reads what is published to it, or will.
+fn takes_in((_, role, inner): &LockedRoom<'_>) -> bool {
+    *role == Role::Addressed && (!inner.members.is_empty() || inner.kept.is_some())
 }
 
 fn has_sleepers((_, role, inner): &LockedRoom<'_>) -> bool {

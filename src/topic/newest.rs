@@ -60,7 +60,8 @@ impl Newer {
 
     /// What two messages have in common of which one replaces the other.
     fn parts(&self) -> Parts<'_> {
-        let Audience { rooms, except_rooms, except_sockets, sender, except_sender, name, .. } = &*self.audience;
+        let Audience { rooms, except_rooms, except_sockets, sender, except_sender, name, .. } =
+            &*self.audience;
         let excepted = if *except_sender { *sender } else { None };
         let key = self.latest().map(|latest| &latest.key);
         (self.event, name, key, &rooms[..], &except_rooms[..], &except_sockets[..], excepted)

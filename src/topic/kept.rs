@@ -1,0 +1,211 @@
+//! A room's history: which of the messages in its log are kept for those who come later.
+//!
+//! # Invariant, under the room's lock
+//!
+//! There is a mark for each message that is kept, in order, and the log holds on to all from the first mark on. So
+//! whoever joins under the lock may begin at any mark, and misses nothing from there on.
+//!
+//! The past of a membership is a membership of its own that is over from the start: it ends where the socket
+//! joins. So history and live messages meet at one point of the order, and a reader merges both as it merges rooms.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Change, Inner, Pile, Post, Topic, Trash};
+use crate::clock::Now;
+use crate::entry::Entry;
+use crate::history::{Extent, Found, History, Past};
+use crate::log::Garbage;
+use crate::order::Order;
+use crate::segment::{Cursor, Position};
+use crate::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct Kept {
+    history: History,
+    now: Now,
+    marks: VecDeque<Mark>,
+    bytes: u64,
+    /// The sequence below which, and at which, messages are not kept.
+    gone: u64,
+    /// Whether one has gone that was kept.
+    has_lost: bool,
+}
+
+/// A message that is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) sequence: u64,
+    /// Its number in the log.
+    pub(super) number: u64,
+    bytes: u64,
+    at: Duration,
+}
+
+/// Where to begin to read what is kept, and where to end.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    pub(crate) cursor: Cursor<Entry>,
+    /// The number of the first message after it.
+    pub(crate) end: u64,
+    /// Above all sequences in it, and whatever has replaced one of them by now.
+    pub(crate) horizon: u64,
+}
+
+impl Topic {
+    /// What is kept from now on, if anything is.
+    pub(crate) fn set_history(&self, history: Option<History>, order: &Order, now: &Now) {
+        let mut trash = Garbage::new();
+        let mut inner = self.inner.lock();
+        match (history, &mut inner.kept) {
+            (None, kept) => drop(kept.take()),
+            (Some(history), Some(kept)) => kept.set_history(history),
+            (Some(history), kept) => *kept = Some(Box::new(Kept::new(history, now, order.horizon() - 1))),
+        }
+        let limit = |history: History| Position {
+            messages: history.message_limit() as u64,
+            bytes: history.byte_limit() as u64,
+        };
+        inner.log.set_kept(history.map_or_else(Position::default, limit));
+        inner.hold(&mut trash);
+    }
+
+    pub(crate) fn history(&self) -> Option<History> {
+        self.inner.lock().kept.as_ref().map(|kept| kept.history())
+    }
+
+    /// What is kept of the past. Whoever has read it lets the room [trim](Self::trim).
+    pub(crate) fn past(&self, past: Past, order: &Order) -> (Option<Stretch>, Found) {
+        let mut trash = Garbage::new();
+        let mut inner = self.inner.lock();
+        let (mark, found, _) = inner.find(past, &mut trash);
+        let stretch = mark.map(|mark| Stretch {
+            cursor: inner.log.cursor_at(mark.number),
+            end: inner.log.messages(),
+            horizon: order.horizon(),
+        });
+        (stretch, found)
+    }
+
+    /// Leaves what is kept of the past with a socket that is about to join.
+    pub(super) fn add_past(
+        this: &Arc<Self>,
+        inner: &mut Inner,
+        past: Past,
+        (order, post, pile): (&Order, &Arc<Post>, &Pile),
+        trash: &mut Trash,
+    ) -> Found {
+        let (mark, found, bytes) = inner.find(past, &mut trash.segments);
+        if let Some(mark) = mark {
+            let (cursor, end) = (inner.log.cursor_at(mark.number), inner.log.messages());
+            let unread = Position { messages: end - mark.number, bytes };
+            let (room, keyed) = (Arc::clone(this), past.extent == Extent::Latest);
+            let past = Change::Past { at: order.next(), room, cursor, unread, end, keyed };
+            trash.tell(order, post, past, pile);
+        }
+        found
+    }
+}
+
+impl Inner {
+    /// Keeps the last message, if it has this sequence and so many bytes, and holds on to what is kept.
+    #[cold]
+    pub(super) fn keep(&mut self, message: Option<(u64, u64)>, trash: &mut Garbage<Entry>) {
+        let (head, last) = (self.log.head().start().messages, self.log.messages() - 1);
+        if let Some(kept) = &mut self.kept {
+            kept.forget_below(head);
+            match message {
+                Some((sequence, bytes)) => kept.push(sequence, last, bytes),
+                None => kept.sweep(),
+            }
+        }
+        self.hold(trash);
+    }
+
+    fn find(&mut self, past: Past, trash: &mut Garbage<Entry>) -> (Option<Mark>, Found, u64) {
+        let Some(kept) = &mut self.kept else { return (None, Found::default(), 0) };
+        kept.sweep();
+        let found = kept.find(past);
+        self.hold(trash);
+        found
+    }
+
+    /// Has the log hold on to what is kept, and to no more.
+    fn hold(&mut self, trash: &mut Garbage<Entry>) {
+        self.log.hold_from(self.kept.as_ref().map_or(u64::MAX, |kept| kept.from()));
+        self.trim(trash);
+    }
+}
+
+impl Kept {
+    /// Keeps messages that come after this sequence.
+    pub(super) fn new(history: History, now: &Now, sequence: u64) -> Self {
+        Self { history, now: now.clone(), marks: VecDeque::new(), bytes: 0, gone: sequence, has_lost: false }
+    }
+
+    pub(super) fn history(&self) -> History {
+        self.history
+    }
+
+    pub(super) fn set_history(&mut self, history: History) {
+        self.history = history;
+        self.sweep();
+    }
+
+    /// Keeps a message.
+    pub(super) fn push(&mut self, sequence: u64, number: u64, bytes: u64) {
+        self.bytes += bytes;
+        self.marks.push_back(Mark { sequence, number, bytes, at: self.now.get() });
+        self.sweep();
+    }
+
+    /// Keeps no more what the history's limits do not allow.
+    pub(super) fn sweep(&mut self) {
+        let oldest = self.history.age_limit().map(|age| self.now.get().saturating_sub(age));
+        while let Some(first) = self.marks.front() {
+            let is_much = self.marks.len() > self.history.message_limit()
+                || self.bytes > self.history.byte_limit() as u64 && self.marks.len() > 1;
+            // At the very age it is too old, but not in the tick in which it came.
+            let is_old = oldest.is_some_and(|oldest| first.at <= oldest && first.at < self.now.get());
+            if !is_much && !is_old {
+                break;
+            }
+            self.drop_first();
+        }
+    }
+
+    /// Keeps no more what the log has let go of.
+    pub(super) fn forget_below(&mut self, number: u64) {
+        while self.marks.front().is_some_and(|first| first.number < number) {
+            self.drop_first();
+        }
+    }
+
+    /// The number from which on the log is to hold on to messages.
+    pub(super) fn from(&self) -> u64 {
+        self.marks.front().map_or(u64::MAX, |first| first.number)
+    }
+
+    /// The first message that is wanted, if there is one, and what that is of what was asked for; how many bytes
+    /// it and those after it have.
+    pub(super) fn find(&self, past: Past) -> (Option<Mark>, Found, u64) {
+        let len = self.marks.len();
+        let (first, is_complete) = match past.extent {
+            Extent::All | Extent::Latest => (0, !self.has_lost),
+            Extent::Last(messages) => (len.saturating_sub(messages), messages <= len || !self.has_lost),
+            Extent::Since(sequence) => {
+                (self.marks.partition_point(|mark| mark.sequence <= sequence), sequence >= self.gone)
+            }
+        };
+        let bytes = self.marks.range(first..).map(|mark| mark.bytes).sum();
+        (self.marks.get(first).copied(), Found { messages: len - first, is_complete }, bytes)
+    }
+
+    fn drop_first(&mut self) {
+        if let Some(first) = self.marks.pop_front() {
+            self.bytes -= first.bytes;
+            self.gone = first.sequence;
+            self.has_lost = true;
+        }
+    }
+}
