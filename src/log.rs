@@ -140,6 +140,12 @@ impl<T> Log<T> {
         self.taken.bytes = self.taken.bytes.saturating_add(bytes);
     }
 
+    /// The sequence of the last message, 0 if there never was one; or `None`, if that is not known any more.
+    pub(crate) fn last_sequence(&self) -> Option<u64> {
+        let last = self.tail.segment().iter().last().map(|(sequence, _)| sequence);
+        last.or((self.taken.messages == 0).then_some(0))
+    }
+
     /// How many messages it has taken in.
     pub(crate) fn messages(&self) -> u64 {
         self.taken.messages

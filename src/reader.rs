@@ -313,8 +313,8 @@ impl Reader {
         }
     }
 
-    fn pass(&self) -> Pass {
-        Pass { me: self.me, horizon: self.horizon }
+    fn pass(&self, is_past: bool) -> Pass {
+        Pass { me: self.me, horizon: self.horizon, is_past }
     }
 
     fn rare(&mut self) -> &mut RareState {

@@ -71,8 +71,8 @@ impl Socket {
     /// What was emitted before has its old [sequence](crate::Delivery::sequence), below [that of the
     /// join](Joined::sequence), and its old place in the order: the next drain hands it out before what is newer. It is
     /// what was emitted to the room, whoever was in it then: only messages that leave this socket out by its id are
-    /// not for it, and those that it got as a member of another room. Whoever leaves and comes back with the past gets again
-    /// what it asks for. The past is not kept longer for a socket that does not read than other messages are: what
+    /// not for it, and those that it gets anyway, as a member of another room or of this one before. What it has read
+    /// before it came back it gets again, if it asks for it. The past is not kept longer for a socket that does not read than other messages are: what
     /// goes is told as a [gap](crate::Delivery::gap).
     ///
     /// Costs a step for each segment of 16 messages that the history has, and no copy of any message.

@@ -518,12 +518,11 @@ impl Inner {
         victims: &mut Victims,
         trash: &mut Garbage<Entry>,
     ) {
-        let is_kept = self.kept.is_some() && entry.is_kept();
+        if self.kept.is_some() {
+            return self.append_kept(sequence, entry, bytes, victims, trash);
+        }
         if self.log.append(sequence, entry, bytes, trash) {
             self.shed(victims, trash);
-        }
-        if self.kept.is_some() {
-            self.keep(is_kept.then_some((sequence, bytes)), trash);
         }
     }
 

@@ -188,10 +188,7 @@ fn the_distance_is_the_emits_own() {
     };
     [0, 1, 2, 5].into_iter().for_each(emit);
     let got = drained(&mut inbox);
-    assert_eq!(
-        got,
-        ["within 0", "within 1", "reliable", "reliable", "reliable", "within 5", "reliable"]
-    );
+    assert_eq!(got, ["within 0", "within 1", "reliable", "reliable", "reliable", "within 5", "reliable"]);
     assert_eq!(inbox.volatile_dropped(), 5);
 }
 

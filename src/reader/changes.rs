@@ -81,7 +81,6 @@ impl Reader {
     /// Passes over all messages below `floor`, which are lost.
     #[cold]
     fn skip_to(&mut self, floor: u64, lost: u64, exact: bool) {
-        let me = self.me;
         self.rare().floor = floor;
         // The fold may be newer than the horizon. What lies between is lost with the rest: who it was for may
         // depend on memberships that were folded away. All changes up to the floor were taken with it.
@@ -92,10 +91,12 @@ impl Reader {
                 let gap = self.memberships.at_mut(place).take_gap();
                 missed += gap.map_or(0, |gap| gap.missed);
                 exact &= gap.is_none_or(|gap| gap.exact);
+                let is_past = self.memberships.list()[place].is_past();
+                let pass = self.pass(is_past);
                 let (cursor, list) = self.memberships.cursor_and_list(place);
                 let (room, bound) = (&*list[place].room, floor.min(list[place].until()));
                 cursor.walk(bound, |sequence, entry| {
-                    missed += u64::from(is_for(entry, sequence, me, room, list));
+                    missed += u64::from(is_for(entry, sequence, pass, room, list));
                     exact &= !matches!(entry, Entry::Aimed { audience, .. } if audience.asks_for_rooms());
                     ControlFlow::Continue(())
                 });

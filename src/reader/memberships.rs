@@ -41,11 +41,12 @@ pub(super) struct Rare {
     pub(super) messages: u64,
     /// Lost before the message that the cursor is at.
     pub(super) gap: Option<Gap>,
-    /// What it was from the start on, if it is over from the start.
+    /// What came before it joined, if that was asked for: in the membership of the past itself, and in the one that
+    /// it comes before.
     past: Option<Past>,
 }
 
-/// A membership by which a socket gets what was published before it joined.
+/// What a socket gets of what was published before it joined.
 #[derive(Clone, Copy, Debug)]
 struct Past {
     /// The sequence of the first message.
@@ -80,7 +81,10 @@ impl Memberships {
     pub(super) fn push(&mut self, since: u64, room: Arc<Topic>, cursor: Cursor<Entry>) {
         debug_assert!(self.list.last().is_none_or(|last| last.since < since), "sequences only rise");
         self.make_room(1);
-        self.list.push(Membership { since, room, is_armed: false, rare: None });
+        let past = self.list.last().filter(|last| last.is_past() && Arc::ptr_eq(&last.room, &room));
+        let past = past.and_then(|last| last.rare.as_ref()?.past);
+        let rare = past.map(|past| Box::new(Rare { past: Some(past), ..Rare::new() }));
+        self.list.push(Membership { since, room, is_armed: false, rare });
         self.cursors.push(cursor);
     }
 
@@ -220,6 +224,12 @@ fn release((cursor, membership): (Cursor<Entry>, Membership)) {
     membership.room.trim();
 }
 
+impl Rare {
+    fn new() -> Self {
+        Self { until: FOREVER, messages: FOREVER, gap: None, past: None }
+    }
+}
+
 impl Membership {
     /// The sequence from which on nothing is for the socket.
     #[inline]
@@ -232,13 +242,13 @@ impl Membership {
         self.rare.as_ref().is_none_or(|rare| rare.until == FOREVER && rare.gap.is_none())
     }
 
-    /// Whether it is for what was published before the socket joined.
+    /// Whether it is for what was published before the socket joined: over from the start.
     pub(super) fn is_past(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.past.is_some())
+        self.rare.as_ref().is_some_and(|rare| rare.past.is_some() && rare.until == self.since)
     }
 
-    /// Whether it is for what was published before the socket joined, and that message with it.
-    pub(super) fn is_past_with(&self, sequence: u64, has_key: bool) -> bool {
+    /// Whether what was asked for of what was published before the socket joined had that message in it.
+    pub(super) fn had_before(&self, sequence: u64, has_key: bool) -> bool {
         let past = self.rare.as_ref().and_then(|rare| rare.past.as_ref());
         past.is_some_and(|past| past.from <= sequence && sequence < self.since && (has_key || !past.is_keyed))
     }
@@ -257,9 +267,7 @@ impl Membership {
     }
 
     pub(super) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_with(|| {
-            Box::new(Rare { until: FOREVER, messages: FOREVER, gap: None, past: None })
-        })
+        self.rare.get_or_insert_with(|| Box::new(Rare::new()))
     }
 }
 
@@ -283,7 +291,7 @@ pub(super) fn read(
     // Alone, as messages are where everybody reads along: that takes no search for the end.
     match cursor.step(bound) {
         None => return 0,
-        Some((sequence, entry)) if entry.is_plain_for(pass.me) => {
+        Some((sequence, entry)) if !pass.is_past && entry.is_plain_for(pass.me) => {
             if f(sequence, entry, room).is_break() || !cursor.is_below(bound) {
                 return 1;
             }
@@ -294,7 +302,7 @@ pub(super) fn read(
     loop {
         if !is_special {
             cursor.walk(bound, |sequence, entry| {
-                if entry.is_plain_for(pass.me) {
+                if !pass.is_past && entry.is_plain_for(pass.me) {
                     return f(sequence, entry, room);
                 }
                 is_special = true;

@@ -107,7 +107,7 @@ impl Reader {
     ) -> ControlFlow<B> {
         let before = *count;
         loop {
-            let pass = (Pass { me: self.me, horizon }, *count - before);
+            let pass = (Pass { me: self.me, horizon, is_past: false }, *count - before);
             let mut broken = None;
             let (cursor, list) = self.memberships.cursor_and_list(place);
             let (room, counts) = (&list[place].room, &mut self.counts);
@@ -146,7 +146,8 @@ impl Reader {
     ) -> ControlFlow<B> {
         let (horizon, before) = (self.horizon, *count);
         loop {
-            let Some(place) = self.merge_segments(heads, (self.pass(), before), events, count, f)? else {
+            let Some(place) = self.merge_segments(heads, (self.pass(false), before), events, count, f)?
+            else {
                 return self.end_plain(order, horizon);
             };
             match self.step_over(place) {
@@ -170,7 +171,7 @@ impl Reader {
         count: &mut usize,
         f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B, Option<usize>> {
-        let Pass { me, horizon } = pass;
+        let Pass { me, horizon, .. } = pass;
         let (cursors, list) = self.memberships.cursors_and_list();
         // The last that was for this reader of those that take a closer look: its other copies are not.
         let mut mine = u64::MAX;

@@ -66,7 +66,7 @@ impl Reader {
             }
             f(Delivery { item: Item::Gap(gap), sequence, room: None, events })?;
         }
-        let (pass, handed) = (self.pass(), self.handed as usize);
+        let handed = self.handed as usize;
         while let Some((place, second)) = self.heads.as_ref().and_then(|heads| heads.first()) {
             let membership = self.memberships.at_mut(place);
             // Copies of one message have the same sequence, so up to and including the second.
@@ -90,7 +90,7 @@ impl Reader {
                 }
                 continue;
             }
-            let pass = (pass, handed + (*count - before));
+            let pass = (self.pass(self.memberships.list()[place].is_past()), handed + (*count - before));
             let mut broken = None;
             let (cursor, list) = self.memberships.cursor_and_list(place);
             let (room, counts) = (&list[place].room, &mut self.counts);

@@ -10,6 +10,8 @@ use crate::topic::Topic;
 pub(super) struct Pass {
     pub(super) me: SocketId,
     pub(super) horizon: u64,
+    /// Whether what is read was published before the socket joined.
+    pub(super) is_past: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +53,7 @@ impl Counts {
 }
 
 /// Judges a message that a member of `room` has met, in a pass that has handed out `before` others.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn judge(
     entry: &Entry,
     sequence: u64,
@@ -60,16 +62,26 @@ pub(super) fn judge(
     room: &Topic,
     memberships: &[Membership],
 ) -> Verdict {
-    if !is_for(entry, sequence, pass.me, room, memberships) {
+    if !is_for(entry, sequence, pass, room, memberships) {
         return Verdict::NotMine;
     }
-    let Entry::Aimed { audience, .. } = entry else { return Verdict::Mine };
+    match entry {
+        Entry::Aimed { audience, .. } if audience.terms.is_some() => {
+            judge_terms(audience, pass.horizon, before, memberships)
+        }
+        _ => Verdict::Mine,
+    }
+}
+
+/// Judges a message that is for the socket.
+#[inline(never)]
+fn judge_terms(audience: &Audience, horizon: u64, before: usize, memberships: &[Membership]) -> Verdict {
     let Some(terms) = &audience.terms else { return Verdict::Mine };
     if terms.lifetime.as_ref().is_some_and(|lifetime| lifetime.is_over()) {
         return Verdict::Forgone(Forgone::Expired);
     }
     let replaced_at = terms.latest.as_ref().and_then(|latest| latest.replaced_at());
-    if replaced_at.is_some_and(|at| at < pass.horizon && reaches(audience, at, memberships)) {
+    if replaced_at.is_some_and(|at| at < horizon && reaches(audience, at, memberships)) {
         return Verdict::Forgone(Forgone::Replaced);
     }
     if terms.slack.is_some_and(|slack| before > slack as usize) {
@@ -79,21 +91,21 @@ pub(super) fn judge(
 }
 
 /// Whether a message that a member of `room` met is for it, or was kept for it.
-#[inline]
+#[inline(never)]
 pub(super) fn is_for(
     entry: &Entry,
     sequence: u64,
-    me: SocketId,
+    pass: Pass,
     room: &Topic,
     memberships: &[Membership],
 ) -> bool {
-    let Entry::Aimed { audience, .. } = entry else { return !entry.excludes(me) };
-    let was_member = |id| was_member(memberships, id, sequence);
-    // A cursor of a member meets nothing that was published when it was none; one of the past does.
-    if memberships.last().is_some_and(|last| last.since > sequence) && !was_member(room.id()) {
-        return is_kept_for(entry, sequence, me, room.id(), memberships);
+    match entry {
+        _ if pass.is_past => is_kept_for(entry, sequence, pass.me, room.id(), memberships),
+        Entry::Aimed { audience, .. } => {
+            audience.is_for(pass.me, room.id(), |id| was_member(memberships, id, sequence))
+        }
+        short => !short.excludes(pass.me),
     }
-    audience.is_for(me, room.id(), was_member)
 }
 
 /// Whether one of these memberships was in that room at that sequence.
@@ -103,28 +115,31 @@ pub(super) fn was_member(memberships: &[Membership], room: u64, sequence: u64) -
     })
 }
 
-/// Whether a message from before it joined is for a socket: one that it was not left out of, and has not got as a member of
-/// another room. Of its copies in several rooms it gets the one in the first listed.
+/// Whether a message from before it joined is for a socket: one that it is not left out of, does not get as a member of
+/// this or another room, and has not got before with another room's past. Of its copies in the pasts that it is about to
+/// read it gets the one in the first listed.
 fn is_kept_for(entry: &Entry, sequence: u64, me: SocketId, here: u64, memberships: &[Membership]) -> bool {
-    let Entry::Aimed { audience, .. } = entry else { return !entry.excludes(me) };
     let was_member = |room: &u64| was_member(memberships, *room, sequence);
-    let has_key = entry.latest().is_some();
-    let is_kept_in = |room: &&u64| is_past_of(memberships, **room, sequence, has_key);
+    let Entry::Aimed { audience, .. } = entry else { return !entry.excludes(me) && !was_member(&here) };
+    let had = |room: u64, is_read: bool| {
+        let mut with_it = memberships
+            .iter()
+            .filter(|it| it.room.id() == room && it.had_before(sequence, entry.latest().is_some()));
+        with_it.clone().next().is_some() && is_read != with_it.any(Membership::is_past)
+    };
     entry.is_kept()
         && !audience.excludes(me)
         && !audience.except_rooms.iter().any(|room| *room == here || was_member(room))
-        && !audience.rooms.iter().any(was_member)
-        && audience.rooms.iter().find(is_kept_in) == Some(&here)
-}
-
-fn is_past_of(memberships: &[Membership], room: u64, sequence: u64, has_key: bool) -> bool {
-    memberships.iter().any(|it| it.room.id() == room && it.is_past_with(sequence, has_key))
+        && !audience.rooms.iter().any(|room| was_member(room) || had(*room, true))
+        && audience.rooms.iter().find(|room| had(**room, false)) == Some(&here)
 }
 
 /// Whether a message to the same audience of that sequence, below the horizon, is for a socket that is not left out
 /// by identity.
 fn reaches(audience: &Audience, sequence: u64, memberships: &[Membership]) -> bool {
     let was_member = |room: &u64| was_member(memberships, *room, sequence);
-    let gets = |room: &u64| was_member(room) || is_past_of(memberships, *room, sequence, true);
+    let had =
+        |room: &u64| memberships.iter().any(|it| it.room.id() == *room && it.had_before(sequence, true));
+    let gets = |room: &u64| was_member(room) || had(room);
     audience.rooms.iter().any(gets) && !audience.except_rooms.iter().any(was_member)
 }

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Change, Inner, Pile, Post, Topic, Trash};
+use super::{Change, Inner, Pile, Post, Topic, Trash, Victims};
 use crate::clock::Now;
 use crate::entry::Entry;
 use crate::history::{Extent, Found, History, Past};
@@ -58,9 +58,12 @@ impl Topic {
         let mut trash = Garbage::new();
         let mut inner = self.inner.lock();
         match (history, &mut inner.kept) {
-            (None, kept) => drop(kept.take()),
+            (None, _) => inner.kept = None,
             (Some(history), Some(kept)) => kept.set_history(history),
-            (Some(history), kept) => *kept = Some(Box::new(Kept::new(history, now, order.horizon() - 1))),
+            (Some(history), None) => {
+                let before = inner.log.last_sequence().unwrap_or(order.horizon() - 1);
+                inner.kept = Some(Box::new(Kept::new(history, now, before)));
+            }
         }
         let limit = |history: History| Position {
             messages: history.message_limit() as u64,
@@ -108,16 +111,27 @@ impl Topic {
 }
 
 impl Inner {
-    /// Keeps the last message, if it has this sequence and so many bytes, and holds on to what is kept.
-    #[cold]
-    pub(super) fn keep(&mut self, message: Option<(u64, u64)>, trash: &mut Garbage<Entry>) {
+    /// Appends to the log, and keeps the message if it is one that a history keeps.
+    #[inline(never)]
+    pub(super) fn append_kept(
+        &mut self,
+        sequence: u64,
+        entry: Entry,
+        bytes: u64,
+        victims: &mut Victims,
+        trash: &mut Garbage<Entry>,
+    ) {
+        let is_kept = entry.is_kept();
+        if self.log.append(sequence, entry, bytes, trash) {
+            self.shed(victims, trash);
+        }
         let (head, last) = (self.log.head().start().messages, self.log.messages() - 1);
         if let Some(kept) = &mut self.kept {
             kept.forget_below(head);
-            match message {
-                Some((sequence, bytes)) => kept.push(sequence, last, bytes),
-                None => kept.sweep(),
+            if is_kept {
+                kept.push(sequence, last, bytes);
             }
+            kept.sweep();
         }
         self.hold(trash);
     }
@@ -152,21 +166,21 @@ impl Kept {
         self.sweep();
     }
 
-    /// Keeps a message.
+    /// Keeps a message. [Sweeping](Self::sweep) is to follow.
     pub(super) fn push(&mut self, sequence: u64, number: u64, bytes: u64) {
         self.bytes += bytes;
         self.marks.push_back(Mark { sequence, number, bytes, at: self.now.get() });
-        self.sweep();
     }
 
     /// Keeps no more what the history's limits do not allow.
     pub(super) fn sweep(&mut self) {
-        let oldest = self.history.age_limit().map(|age| self.now.get().saturating_sub(age));
+        let now = self.now.get();
         while let Some(first) = self.marks.front() {
             let is_much = self.marks.len() > self.history.message_limit()
                 || self.bytes > self.history.byte_limit() as u64 && self.marks.len() > 1;
             // At the very age it is too old, but not in the tick in which it came.
-            let is_old = oldest.is_some_and(|oldest| first.at <= oldest && first.at < self.now.get());
+            let is_older = |age| now.saturating_sub(first.at) >= age && now > first.at;
+            let is_old = self.history.age_limit().is_some_and(is_older);
             if !is_much && !is_old {
                 break;
             }

@@ -24,6 +24,7 @@ mod reads;
 mod regressions;
 mod rig;
 mod server;
+mod terms;
 mod world;
 
 use check::{Check, ensure};
