@@ -165,6 +165,7 @@ pub(crate) struct Config {
     pub(crate) max_rooms_per_socket: usize,
     pub(crate) max_pending_acks: usize,
     pub(crate) max_payload_bytes: usize,
+    pub(crate) remembered_ticks: usize,
 }
 
 impl Default for Config {
@@ -185,6 +186,7 @@ impl Default for Config {
             max_rooms_per_socket: 1 << 14,
             max_pending_acks: 4096,
             max_payload_bytes: 1 << 20,
+            remembered_ticks: 1024,
         }
     }
 }

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use slab::Slab;
 
@@ -166,6 +167,14 @@ impl Directory {
     /// All namespaces, by path.
     pub(crate) fn namespaces(&self) -> Vec<Shared<NamespaceCore>> {
         cores(self.table.lock().by_path.values())
+    }
+
+    /// It is this time now: a tick begins in each namespace, and what is due runs.
+    pub(crate) fn tick(&self, now: Duration) {
+        for entry in self.table.lock().by_path.values() {
+            entry.core.ticks.begin(now, &entry.core.order);
+        }
+        self.core.clock.tick(now);
     }
 
     /// The namespaces that a parent has made, by path.

@@ -104,6 +104,11 @@ impl Engine {
     /// is far from 0, such as the time of day, ends all that were set before it. What is due runs in
     /// this call, under no lock. An earlier time than the latest changes nothing back.
     ///
+    /// A tick is also a boundary in the order of messages: [`Inbox::drain_before`](crate::Inbox::drain_before) reads up
+    /// to it, and [`Namespace::tick_of`](crate::Namespace::tick_of) tells in which one a message was emitted. What is due
+    /// in this call is of the tick that begins with it. And [lifetimes](crate::Broadcast::lifetime) and the
+    /// [age](crate::History::age) of a history count by it. O(namespaces), beside what is due.
+    ///
     /// ```
     /// use roomcast::{DisconnectReason, Engine, Handshake};
     /// use std::time::Duration;
@@ -116,7 +121,7 @@ impl Engine {
     /// assert_eq!(connection.closed(), Some(DisconnectReason::Timeout));
     /// ```
     pub fn tick(&self, now: Duration) {
-        self.directory.core.clock.tick(now);
+        self.directory.tick(now);
     }
 
     /// Returns the time of the latest [tick](Self::tick), 0 before the first.
@@ -337,6 +342,16 @@ impl EngineBuilder {
     /// 64; with 0 only sockets that have read everything get it, as in Socket.IO.
     pub fn volatile_backlog(mut self, messages: u32) -> Self {
         self.config.volatile_backlog = messages;
+        self
+    }
+
+    /// Sets how many of its latest ticks a namespace remembers, for [`Inbox::drain_before`](crate::Inbox::drain_before)
+    /// and [`Namespace::tick_of`](crate::Namespace::tick_of). Default 1024.
+    ///
+    /// Each costs 24 bytes per namespace, once there was a tick. A tick with the time of the latest goes on with that one,
+    /// and is none of its own.
+    pub fn remembered_ticks(mut self, ticks: usize) -> Self {
+        self.config.remembered_ticks = ticks;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use crate::name::{BadPath, RoomName, RoomNameError};
 use crate::reason::DisconnectReason;
@@ -164,6 +165,11 @@ pub struct DecodeError {
 /// The id is of no connected socket of this namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StaleSocket(pub SocketId);
+
+/// The tick is not among those that the namespace
+/// [remembers](crate::EngineBuilder::remembered_ticks).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForgottenTick(pub Duration);
 
 /// The inbox is closed, and all that was published before is drained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -374,6 +380,12 @@ impl fmt::Display for EmitError {
     }
 }
 
+impl fmt::Display for ForgottenTick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the tick at {:?} is not remembered any more", self.0)
+    }
+}
+
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -472,6 +484,7 @@ impl Error for EmitError {}
 impl Error for EncodeError {}
 impl Error for DecodeError {}
 impl Error for StaleSocket {}
+impl Error for ForgottenTick {}
 impl Error for Closed {}
 impl Error for RecvTimeoutError {}
 

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::delivery::{Delivery, Message};
-use crate::error::{Closed, RecvTimeoutError};
+use crate::error::{Closed, ForgottenTick, RecvTimeoutError};
 use crate::foreign::contain;
 use crate::mailbox::Wake;
 use crate::reader::{Reader, Sleep};
@@ -132,6 +132,53 @@ impl Inbox {
     /// ```
     pub fn try_drain<B>(&mut self, deliver: impl FnMut(Delivery<'_>) -> ControlFlow<B>) -> ControlFlow<B> {
         self.drain_counting(false, &mut 0, deliver)
+    }
+
+    /// As [`drain`](Self::drain), but hands out only what was emitted before this [tick](crate::Engine::tick) began: what
+    /// was emitted in it, or later, waits. For simulations whose steps see what all others did in the steps before,
+    /// whoever runs first; and for those who show the world a few ticks late.
+    ///
+    /// All that there is is before a tick that has yet to begin. A drain that has [stopped](Self::try_drain) comes to its
+    /// end first, whatever tick that is in. Leaves no word to be woken: whoever reads by ticks comes back.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let engine = roomcast::Engine::new();
+    /// let world = engine.of("/world")?;
+    /// let (player, mut inbox) = world.connect();
+    /// let tick = Duration::from_millis(16);
+    /// player.emit("moved", "in the tick before")?;
+    /// engine.tick(tick);
+    /// player.emit("moved", "in this tick")?;
+    /// assert_eq!(inbox.drain_before(tick, |_| {})?, 1);
+    /// assert_eq!(inbox.drain_before(tick, |_| {})?, 0);
+    /// engine.tick(2 * tick);
+    /// assert_eq!(inbox.drain_before(engine.now(), |_| {})?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the namespace does not [remember](crate::EngineBuilder::remembered_ticks) that tick any more; then nothing is
+    /// read.
+    pub fn drain_before(
+        &mut self,
+        tick: Duration,
+        mut deliver: impl FnMut(Delivery<'_>),
+    ) -> Result<usize, ForgottenTick> {
+        let bound = self.namespace.ticks.sequence_at(tick).ok_or(ForgottenTick(tick))?;
+        let mut count = 0;
+        let after = OverrunGuard(self);
+        let Self { namespace, reader, .. } = &mut *after.0;
+        let NamespaceCore { order, engine, .. } = &**namespace;
+        let ControlFlow::Continue(()) =
+            reader.drain_below(bound, order, &engine.events, &mut count, |delivery| {
+                deliver(delivery);
+                ControlFlow::<Infallible>::Continue(())
+            });
+        drop(after);
+        Ok(count)
     }
 
     /// Returns the next delivery, if there is one now.
@@ -375,6 +422,15 @@ impl Drop for AfterDrain<'_> {
     fn drop(&mut self) {
         self.0.give_up_if_overrun();
         self.0.watch();
+    }
+}
+
+/// Disconnects the socket after a drain if that is due, also if the drain has panicked.
+struct OverrunGuard<'a>(&'a mut Inbox);
+
+impl Drop for OverrunGuard<'_> {
+    fn drop(&mut self) {
+        self.0.give_up_if_overrun();
     }
 }
 

@@ -6,7 +6,7 @@
 // - ground: clock, defect, encodings, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
 // - what travels: name, journal, order, error, data, payload, encode, decode, convert, segment, event, terms, entry,
 //   pattern, rejection, packet
-// - the engine: log, mailbox, ledger, config, history; topic, with all that happens under a room's lock; delivery,
+// - the engine: log, mailbox, ledger, config, history, ticks; topic, with all that happens under a room's lock; delivery,
 //   codec, index, joined; ack, reader, state
 // - its handles: room, target, recipients, broadcast, socket, inbox, namespace, acked, selection
 // - the server model: handshake, transport, ready, decision, incoming, handlers, registry, session, hub; directory, engine;
@@ -83,6 +83,7 @@ mod state;
 mod sync;
 mod target;
 mod terms;
+mod ticks;
 mod token;
 mod topic;
 mod transport;
@@ -102,9 +103,9 @@ pub use crate::decision::Decision;
 pub use crate::delivery::{Delivery, Gap, GapReason, Message, Via};
 pub use crate::engine::{Engine, EngineBuilder};
 pub use crate::error::{
-    AckError, Closed, ConfigError, DecodeError, EmitError, EncodeError, EventError, MembershipError,
-    NamespaceError, PatternError, ProtocolError, ReceiveError, RecvTimeoutError, Refusal, SendError,
-    StaleSocket,
+    AckError, Closed, ConfigError, DecodeError, EmitError, EncodeError, EventError, ForgottenTick,
+    MembershipError, NamespaceError, PatternError, ProtocolError, ReceiveError, RecvTimeoutError, Refusal,
+    SendError, StaleSocket,
 };
 pub use crate::event::{EventHandle, IntoEvent};
 pub use crate::handlers::Outcome;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use crate::broadcast::{Broadcast, Emitted, Emitter};
 use crate::config::Backlog;
@@ -169,6 +170,30 @@ impl Namespace {
     /// Addresses a target made before.
     pub fn target<'a>(&'a self, target: &'a Target) -> Broadcast<'a> {
         Broadcast::new(Emitter::Namespace(&self.core), Cow::Borrowed(target))
+    }
+
+    /// Returns the tick in which something with this [sequence](crate::Delivery::sequence) was emitted: the time of the
+    /// latest [tick](crate::Engine::tick) before, that of the engine when the namespace was made if there was none.
+    /// `None` if that is not [remembered](crate::EngineBuilder::remembered_ticks), or nothing has that sequence yet.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let engine = roomcast::Engine::new();
+    /// let world = engine.of("/world")?;
+    /// let (player, mut inbox) = world.connect();
+    /// engine.tick(Duration::from_millis(16));
+    /// player.emit("moved", "north")?;
+    /// engine.tick(Duration::from_millis(33));
+    /// let moved = inbox.try_next().unwrap();
+    /// assert_eq!(world.tick_of(moved.sequence()), Some(Duration::from_millis(16)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// O(log of the ticks that are remembered), and takes a lock.
+    #[must_use]
+    pub fn tick_of(&self, sequence: u64) -> Option<Duration> {
+        self.core.ticks.time_of(sequence, &self.core.order)
     }
 
     /// Returns what rooms made from now on keep for members that do not read.

@@ -254,6 +254,20 @@ impl Reader {
         ControlFlow::Continue(())
     }
 
+    /// As [`drain`](Self::drain), but begins no pass that delivers what is at or above `bound`.
+    pub(crate) fn drain_below<B>(
+        &mut self,
+        bound: u64,
+        order: &Order,
+        events: &EventTable,
+        count: &mut usize,
+        mut f: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        // What is read stays read: there is nothing below the horizon of an earlier pass but what came late.
+        let horizon = bound.clamp(self.read.max(1), order.horizon());
+        self.drain_several(order, horizon, events, false, count, &mut f)
+    }
+
     /// Moves on to the next delivery, if there is one: then [`current`](Self::current) returns it.
     pub(crate) fn advance(&mut self, order: &Order, events: &EventTable) -> bool {
         self.last = None;

@@ -14,7 +14,7 @@
 //! 5. a mailbox's post; a journal's notes
 //! 6. the engine's slab of sockets; a namespace's settings, its list of those who connect, its gate; the
 //!    event table; the engine's clock; the table of acknowledgements, then one of them; lists of handlers;
-//!    users' data; what is in a connection's queues
+//!    users' data; what is in a connection's queues; a namespace's ticks
 //!
 //! # No user code under a lock
 //!
@@ -56,6 +56,7 @@ use crate::order::Order;
 use crate::reason::DisconnectReason;
 use crate::slab::{IdSlab, SocketId};
 use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, RwLock};
+use crate::ticks::Ticks;
 use crate::topic::{Change, Kind, Pile, Post, Topic, Trash};
 
 pub(crate) struct EngineCore {
@@ -89,6 +90,7 @@ pub(crate) struct NamespaceCore {
     connecting: Mutex<Connecting>,
     is_closed: AtomicBool,
     settings: RwLock<Settings>,
+    pub(crate) ticks: Ticks,
 }
 
 /// The sockets that are connecting, in the order in which they began.
@@ -241,6 +243,7 @@ impl NamespaceCore {
             connecting: Mutex::new(Connecting::default()),
             is_closed: AtomicBool::new(false),
             settings: RwLock::new(Settings { backlog, closed: None }),
+            ticks: Ticks::new(engine.config.remembered_ticks, engine.clock.now()),
             engine,
         }
     }
