@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(rig.tick(3), [7]);
         assert_eq!(rig.clock.len(), 1);
         rig.ran.lock().unwrap().clear();
-        let (_, timer) = rig.clock.0.lock().timers.pop_first().unwrap();
+        let (_, timer) = rig.clock.state.lock().timers.pop_first().unwrap();
         drop(timer); // it holds the rig
     }
 

@@ -1,4 +1,5 @@
-//! The rest of the guide: the [server model](server), [transports](transport), what is [promised](guarantees) and what is
+//! The rest of the guide: the [server model](server), [transports](transport), [histories](history) and messages that
+//! replace others or expire, what is [promised](guarantees) and what is
 //! not, and a [dictionary](socketio) for those who know Socket.IO.
 //!
 //! The [front page](crate) is the first chapter: whom a message is for, payloads, ways to read, falling behind.
@@ -12,6 +13,9 @@ pub mod server {}
 
 #[doc = include_str!("guide/transport.md")]
 pub mod transport {}
+
+#[doc = include_str!("guide/history.md")]
+pub mod history {}
 
 #[doc = include_str!("guide/guarantees.md")]
 pub mod guarantees {}

@@ -167,7 +167,10 @@ impl Inbox {
         tick: Duration,
         mut deliver: impl FnMut(Delivery<'_>),
     ) -> Result<usize, ForgottenTick> {
-        let bound = self.namespace.ticks.sequence_at(tick).ok_or(ForgottenTick(tick))?;
+        let NamespaceCore { order, ticks, .. } = &*self.namespace;
+        // First: if the tick has yet to begin afterwards, what is below is before it.
+        let horizon = order.horizon();
+        let bound = ticks.sequence_at(tick).ok_or(ForgottenTick(tick))?.min(horizon);
         let mut count = 0;
         let after = OverrunGuard(self);
         let Self { namespace, reader, .. } = &mut *after.0;

@@ -37,7 +37,7 @@ mod many;
 mod newest;
 
 pub(crate) use self::fold::Pile;
-pub(crate) use self::kept::Stretch;
+pub(crate) use self::kept::{Before, Stretch};
 pub(crate) use self::many::{Listed, Role};
 
 use self::fold::fold;
@@ -64,9 +64,8 @@ use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
 pub(crate) enum Change {
     /// The socket is a member from `since` on, which also names the membership.
     Joined { since: u64, room: Arc<Topic>, cursor: Cursor<Entry>, at: Position },
-    /// It gets what was published before it joined, at sequence `at`, from `cursor` on, below message number `end`:
-    /// a membership of its own, which is over. With `keyed`, only messages that have a key.
-    Past { at: u64, room: Arc<Topic>, cursor: Cursor<Entry>, unread: Position, end: u64, keyed: bool },
+    /// It gets what was published before it joined. In a box: it is rare, and larger than the others.
+    Past(Box<Before>),
     /// It is a member no more: it gets what is below `until`; `at` is what the room had taken in by then.
     Left { since: u64, until: u64, at: Position },
     /// All that is unread below `floor` is lost; so far that is `lost` messages of rooms that were
@@ -82,10 +81,13 @@ pub(crate) enum Change {
 impl Change {
     /// Lets go of it, and of what its room has kept for it alone.
     pub(crate) fn release(self) {
-        if let Self::Joined { room, cursor, .. } | Self::Past { room, cursor, .. } = self {
-            drop(cursor);
-            room.trim();
-        }
+        let (room, cursor) = match self {
+            Self::Joined { room, cursor, .. } => (room, cursor),
+            Self::Past(before) => (before.room, before.cursor),
+            _ => return,
+        };
+        drop(cursor);
+        room.trim();
     }
 }
 
@@ -283,6 +285,7 @@ impl Topic {
     }
 
     /// As [`join_if_free`](Self::join_if_free), with what the room keeps of the past.
+    #[inline(never)]
     pub(crate) fn join_with(
         this: &Arc<Self>,
         order: &Order,
@@ -316,6 +319,7 @@ impl Topic {
         Some(Self::add(this, &mut inner, order, post, pile, trash))
     }
 
+    #[inline(always)] // into the joins that there are, of which one is hot
     fn add(
         this: &Arc<Self>,
         inner: &mut Inner,

@@ -27,6 +27,9 @@
 //! | inbox dropped against delivery        | `engine::a_dropped_inbox_leaves_nothing_behind`              |
 //! | transport changed against delivery    | `outgoing::who_comes_to_be_woken_late_is`                    |
 //! | sleep against what has to wake        | all of `wake`                                                |
+//! | join with the past against publish   | `past::who_joins_with_the_past_gets_everything_once`         |
+//! | a message replaced against read       | `past::newer_messages_replace_older_ones_and_the_newest_comes` |
+//! | a tick against a drain up to it       | `past::nothing_of_a_tick_is_read_before_it`                  |
 //! | counts read against what changes them | `engine::what_is_counted_was_so_at_some_moment`              |
 //! | made against made, what is made once  | all of `once`                                                |
 
@@ -44,6 +47,7 @@ mod log;
 mod membership;
 mod once;
 mod outgoing;
+mod past;
 mod room;
 mod scene;
 mod segment;

@@ -7,9 +7,11 @@ use loom::sync::Notify;
 use smallvec::SmallVec;
 
 use super::Token;
+use crate::clock::Clock;
 use crate::config::{Backlog, Overflow};
 use crate::entry::{Audience, Entry};
 use crate::event::EventTable;
+use crate::history::{History, Past};
 use crate::mailbox::Wake;
 use crate::order::Order;
 use crate::payload::Payload;
@@ -17,11 +19,13 @@ use crate::reader::{Reader, Sleep};
 use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
 use crate::sync::Arc;
+use crate::terms::Wish;
 use crate::topic::{Change, Kind, Listed, Pile, Post, Role, Topic, Trash, Victims};
 
 /// A namespace without the parts that are not modelled: its order, and what an emit does with it.
 pub(super) struct Scene {
     pub(super) order: Order,
+    clock: Clock,
     events: EventTable,
 }
 
@@ -36,7 +40,7 @@ impl Scene {
     pub(super) fn new() -> std::sync::Arc<Self> {
         let order = Order::new();
         order.be_strict(); // rooms here are made apart from it
-        std::sync::Arc::new(Self { order, events: EventTable::new(4, 16) })
+        std::sync::Arc::new(Self { order, clock: Clock::new(), events: EventTable::new(4, 16) })
     }
 
     /// A room that keeps all that a model publishes.
@@ -53,6 +57,22 @@ impl Scene {
     pub(super) fn join(&self, room: &Arc<Topic>, post: &Arc<Post>) -> u64 {
         let mut trash = Trash::default();
         Topic::join(room, &self.order, post, &Pile::ANY, &mut trash)
+    }
+
+    /// A room that keeps so many messages for those who come later.
+    pub(super) fn room_with_history(&self, id: u64, messages: usize) -> Arc<Topic> {
+        let room = Self::room(id);
+        let history = History::new().messages(messages).unwrap();
+        room.set_history(Some(history), &self.order, self.clock.shared_now());
+        room
+    }
+
+    /// Joins with all that the room keeps of the past, and returns how many messages that is.
+    pub(super) fn join_with_past(&self, room: &Arc<Topic>, post: &Arc<Post>) -> usize {
+        let mut trash = Trash::default();
+        let past = (false, Past::all());
+        let joined = Topic::join_with(room, &self.order, post, &Pile::ANY, &mut trash, past);
+        joined.expect("there is a place").1.messages
     }
 
     pub(super) fn leave(&self, room: &Topic, post: &Post, since: u64) {
@@ -91,6 +111,14 @@ impl Scene {
         let except_rooms = SmallVec::from_slice(&[except.id()]);
         let audience = Audience { except_rooms, ..audience(&[room]) }.share();
         self.publish_entry(room, Entry::Aimed { payload: payload(number), event: 0, audience })
+    }
+
+    /// As [`publish`](Self::publish), to replace the one before it.
+    pub(super) fn publish_latest(&self, room: &Topic, number: u64) -> Option<u64> {
+        let wish = Wish { key: Some(7.into()), ..Wish::default() };
+        let audience = Audience { terms: wish.terms(0, self.clock.shared_now()), ..audience(&[room]) };
+        let entry = Entry::Aimed { payload: payload(number), event: 0, audience: audience.share() };
+        self.publish_entry(room, entry)
     }
 
     /// Publishes one message to several rooms, in the order of their ids.
@@ -159,7 +187,7 @@ impl Member {
     pub(super) fn new(scene: &std::sync::Arc<Scene>, number: u64) -> Self {
         let id = SocketId::from_bits(1 << 32 | number).unwrap();
         let post = Arc::new(Post::new(id, scene.order.horizon()));
-        let reader = Reader::new(Arc::clone(&post), 64);
+        let reader = Reader::new(Arc::clone(&post));
         Self { scene: std::sync::Arc::clone(scene), post, reader, got: Vec::new() }
     }
 
@@ -183,6 +211,16 @@ impl Member {
             ControlFlow::<Infallible>::Continue(())
         });
         count
+    }
+
+    /// Drains what is below this sequence.
+    pub(super) fn drain_below(&mut self, bound: u64) {
+        let got = &mut self.got;
+        let (order, events) = (&self.scene.order, &self.scene.events);
+        let _ = self.reader.drain_below(bound, order, events, &mut 0, |delivery| {
+            got.push(Got::Message(delivery.payload().downcast_ref::<Token>().unwrap().number));
+            ControlFlow::<Infallible>::Continue(())
+        });
     }
 
     /// Drains, and returns the numbers of all messages so far; there are no gaps.

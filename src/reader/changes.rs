@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::verdict::is_for;
+use super::verdict::is_mine;
 use super::{FEW, MANY, Reader};
 use crate::delivery::{Gap, GapReason};
 use crate::entry::Entry;
@@ -18,7 +18,7 @@ impl Reader {
         let joined = changes
             .iter()
             .flat_map(|changes| &changes.list)
-            .filter(|change| matches!(change, Change::Joined { .. } | Change::Past { .. }))
+            .filter(|change| matches!(change, Change::Joined { .. } | Change::Past(_)))
             .count();
         self.memberships.make_room(joined);
         let mut folded = None;
@@ -28,9 +28,9 @@ impl Reader {
                     self.memberships.push(since, room, cursor);
                     self.add_hot(self.memberships.len() - 1);
                 }
-                Change::Past { at, room, cursor, end, keyed, .. } => {
+                Change::Past(past) => {
                     let before = self.memberships.len();
-                    self.memberships.push_past(at, room, cursor, end, keyed);
+                    self.memberships.push_past(*past);
                     if self.memberships.len() > before {
                         self.left += 1;
                         self.add_hot(before);
@@ -96,7 +96,7 @@ impl Reader {
                 let (cursor, list) = self.memberships.cursor_and_list(place);
                 let (room, bound) = (&*list[place].room, floor.min(list[place].until()));
                 cursor.walk(bound, |sequence, entry| {
-                    missed += u64::from(is_for(entry, sequence, pass, room, list));
+                    missed += u64::from(is_mine(entry, sequence, pass, room, list));
                     exact &= !matches!(entry, Entry::Aimed { audience, .. } if audience.asks_for_rooms());
                     ControlFlow::Continue(())
                 });

@@ -13,7 +13,7 @@ use crate::entry::Entry;
 use crate::growth::make_room;
 use crate::segment::{Cursor, Next, Peek, Position, SegmentWriter};
 use crate::sync::Arc;
-use crate::topic::Topic;
+use crate::topic::{Before, Topic};
 
 /// In joining order. A membership stays at its place until some are [forgotten](Self::retain).
 #[derive(Debug)]
@@ -88,16 +88,9 @@ impl Memberships {
         self.cursors.push(cursor);
     }
 
-    /// Adds one that is over from the start, at the end: what was published before the socket joined at `at`, from the
-    /// cursor on, up to message number `end` of its log.
-    pub(super) fn push_past(
-        &mut self,
-        at: u64,
-        room: Arc<Topic>,
-        cursor: Cursor<Entry>,
-        end: u64,
-        is_keyed: bool,
-    ) {
+    /// Adds one that is over from the start, at the end.
+    pub(super) fn push_past(&mut self, before: Before) {
+        let Before { at, room, cursor, end, is_keyed, .. } = before;
         let Peek::Item(from) = cursor.peek() else { return };
         let cursor = if is_keyed { keyed(cursor, at) } else { cursor };
         self.push(at, room, cursor);

@@ -62,7 +62,7 @@ pub(super) fn judge(
     room: &Topic,
     memberships: &[Membership],
 ) -> Verdict {
-    if !is_for(entry, sequence, pass, room, memberships) {
+    if !is_mine(entry, sequence, pass, room, memberships) {
         return Verdict::NotMine;
     }
     match entry {
@@ -91,20 +91,27 @@ fn judge_terms(audience: &Audience, horizon: u64, before: usize, memberships: &[
 }
 
 /// Whether a message that a member of `room` met is for it, or was kept for it.
-#[inline(never)]
-pub(super) fn is_for(
+#[inline(always)]
+pub(super) fn is_mine(
     entry: &Entry,
     sequence: u64,
     pass: Pass,
     room: &Topic,
     memberships: &[Membership],
 ) -> bool {
+    if pass.is_past {
+        return is_kept_for(entry, sequence, pass.me, room.id(), memberships);
+    }
+    is_for(entry, sequence, pass.me, room, memberships)
+}
+
+#[inline(never)]
+fn is_for(entry: &Entry, sequence: u64, me: SocketId, room: &Topic, memberships: &[Membership]) -> bool {
     match entry {
-        _ if pass.is_past => is_kept_for(entry, sequence, pass.me, room.id(), memberships),
         Entry::Aimed { audience, .. } => {
-            audience.is_for(pass.me, room.id(), |id| was_member(memberships, id, sequence))
+            audience.is_for(me, room.id(), |id| was_member(memberships, id, sequence))
         }
-        short => !short.excludes(pass.me),
+        short => !short.excludes(me),
     }
 }
 

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::{NamespaceCore, RoomRef, SocketCore, State};
 use crate::config::Config;
 use crate::error::{MembershipError, Refusal};
-use crate::history::{Found, Joined, Past};
+use crate::history::{Joined, Past};
 use crate::name::{RoomName, RoomNameError};
 use crate::sync::{Arc, Ordering};
 use crate::topic::{Pile, Topic, Trash};
@@ -114,7 +114,7 @@ impl SocketCore {
         self.check_number(&state, rooms, true, &mut trash)?;
         let mut claimed = self.claim(&state, rooms, &mut trash)?;
         let before = state.rooms.len();
-        let mut join = |&room| self.join_one(&mut state, room, None, &mut claimed, &mut trash).map(drop);
+        let mut join = |&room| self.join_one(&mut state, room, &mut claimed, &mut trash).map(drop);
         let joined = rooms.iter().try_for_each(&mut join);
         give_back(claimed, &mut trash);
         if let Err(error) = joined {
@@ -130,9 +130,17 @@ impl SocketCore {
         state.check_open()?;
         self.check_number(&state, room, true, &mut trash)?;
         let mut claimed = self.claim(&state, room, &mut trash)?;
-        let joined = self.join_one(&mut state, room[0], Some(past), &mut claimed, &mut trash);
+        let mut entered = None;
+        let sequence =
+            self.enter_one(&mut state, room[0], &mut claimed, &mut trash, |topic, is_claimed, trash| {
+                let (order, pile) = (&self.namespace.order, self.namespace.pile());
+                let (since, found) =
+                    Topic::join_with(topic, order, &self.post, &pile, trash, (is_claimed, past))?;
+                entered = Some(found);
+                Some(since)
+            });
         give_back(claimed, &mut trash);
-        joined
+        Ok(Joined { is_new: entered.is_some(), sequence: sequence?, found: entered.unwrap_or_default() })
     }
 
     fn leave_checked(&self, rooms: &[RoomRef<'_>]) -> Result<usize, MembershipError> {
@@ -159,9 +167,7 @@ impl SocketCore {
         self.check_number(&state, rooms, false, &mut trash)?;
         let mut claimed = self.claim(&state, rooms, &mut trash)?;
         let before = state.rooms.len();
-        let join = |&room| {
-            self.join_one(&mut state, room, None, &mut claimed, &mut trash).map(|joined| joined.sequence)
-        };
+        let join = |&room| self.join_one(&mut state, room, &mut claimed, &mut trash);
         let kept: Result<HashSet<u64>, _> = rooms.iter().map(join).collect();
         give_back(claimed, &mut trash);
         let kept = match kept {
@@ -250,39 +256,45 @@ impl SocketCore {
         Ok(claimed)
     }
 
-    /// Joins a room if it is not in it, with the past if that is wanted, and returns since when it is.
-    ///
-    /// Fails if it is full: one that had no capacity, or was not there, when places were claimed. Or if others
-    /// have made the last room that there may be since that was checked.
+    /// Joins a room if it is not in it, and returns since when it is.
     fn join_one(
         &self,
         state: &mut State,
         room: RoomRef<'_>,
-        past: Option<Past>,
         claimed: &mut Claimed,
         trash: &mut Trash,
-    ) -> Result<Joined, MembershipError> {
+    ) -> Result<u64, MembershipError> {
         let NamespaceCore { order, .. } = &*self.namespace;
+        self.enter_one(state, room, claimed, trash, |topic, is_claimed, trash| {
+            Topic::join_if_free(topic, order, &self.post, &self.namespace.pile(), trash, is_claimed)
+        })
+    }
+
+    /// The same, where `enter` makes it a member of a room that it is not in, if there is a place.
+    ///
+    /// Fails if it is full: one that had no capacity, or was not there, when places were claimed. Or if others
+    /// have made the last room that there may be since that was checked.
+    #[inline(always)]
+    fn enter_one(
+        &self,
+        state: &mut State,
+        room: RoomRef<'_>,
+        claimed: &mut Claimed,
+        trash: &mut Trash,
+        enter: impl FnOnce(&Arc<Topic>, bool, &mut Trash) -> Option<u64>,
+    ) -> Result<u64, MembershipError> {
         let rooms = &mut state.rooms;
-        let mut join = |topic: &Arc<Topic>| {
+        let join = |topic: &Arc<Topic>| {
             if let Some(since) = rooms.since(topic.id()) {
-                return Ok(Joined { is_new: false, sequence: since, found: Found::default() });
+                return Ok(since);
             }
             let place = claimed.iter().position(|other| Arc::ptr_eq(other, topic));
-            let pile = self.namespace.pile();
-            let joined = match past {
-                None => Topic::join_if_free(topic, order, &self.post, &pile, trash, place.is_some())
-                    .map(|since| (since, Found::default())),
-                Some(past) => {
-                    Topic::join_with(topic, order, &self.post, &pile, trash, (place.is_some(), past))
-                }
-            };
-            let (since, found) = joined.ok_or_else(|| full(topic))?;
+            let since = enter(topic, place.is_some(), trash).ok_or_else(|| full(topic))?;
             if let Some(place) = place {
                 trash.topics.push(claimed.swap_remove(place));
             }
             rooms.push(since, Arc::clone(topic));
-            Ok(Joined { is_new: true, sequence: since, found })
+            Ok(since)
         };
         match room {
             RoomRef::Topic(topic) => join(topic),

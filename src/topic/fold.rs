@@ -51,7 +51,7 @@ pub(super) fn fold(
     let (floor, more) = match changes.last() {
         Some(&Change::Joined { since, .. }) => (since, Position::default()),
         Some(&Change::Left { since, until, at }) => (until, unread_at(changes, since, at)),
-        Some(&Change::Past { at, unread, .. }) => (at, unread),
+        Some(Change::Past(before)) => (before.at, before.unread),
         _ => return,
     };
     held.messages += more.messages;
@@ -79,11 +79,11 @@ pub(super) fn fold(
                 }
             }
             Change::Left { since, .. } if over.contains_key(&since) => {}
-            Change::Past { room, cursor, end, .. } => {
+            Change::Past(before) => {
                 // Which of these are for it is not looked into.
-                lost += unread(cursor, end, socket, &mut trash.segments).0;
+                lost += unread(before.cursor, before.end, socket, &mut trash.segments).0;
                 exact = false;
-                trash.folded.push(room);
+                trash.folded.push(before.room);
             }
             Change::Folded { lost: before, exact: was_exact, .. } => {
                 lost += before;
@@ -104,8 +104,8 @@ fn unread_at(changes: &[Change], since: u64, at: Position) -> Position {
     let place = changes.partition_point(|change| match change {
         Change::Joined { since: sequence, .. }
         | Change::Left { until: sequence, .. }
-        | Change::Past { at: sequence, .. }
         | Change::Cut { at: sequence } => *sequence < since,
+        Change::Past(before) => before.at < since,
         Change::Folded { .. } | Change::Closed { .. } => false,
     });
     match changes.get(place) {

@@ -42,6 +42,21 @@ pub(super) struct Mark {
     at: Duration,
 }
 
+/// What a socket gets that was published before it joined: a membership of its own, which is over.
+#[derive(Debug)]
+pub(crate) struct Before {
+    /// The sequence at which it ends, which names it.
+    pub(crate) at: u64,
+    pub(crate) room: Arc<Topic>,
+    pub(crate) cursor: Cursor<Entry>,
+    /// How much there is.
+    pub(super) unread: Position,
+    /// The number of the first message after it.
+    pub(crate) end: u64,
+    /// Whether only messages that have a key are wanted.
+    pub(crate) is_keyed: bool,
+}
+
 /// Where to begin to read what is kept, and where to end.
 #[derive(Debug)]
 pub(crate) struct Stretch {
@@ -102,9 +117,9 @@ impl Topic {
         if let Some(mark) = mark {
             let (cursor, end) = (inner.log.cursor_at(mark.number), inner.log.messages());
             let unread = Position { messages: end - mark.number, bytes };
-            let (room, keyed) = (Arc::clone(this), past.extent == Extent::Latest);
-            let past = Change::Past { at: order.next(), room, cursor, unread, end, keyed };
-            trash.tell(order, post, past, pile);
+            let (room, is_keyed) = (Arc::clone(this), past.extent == Extent::Latest);
+            let before = Before { at: order.next(), room, cursor, unread, end, is_keyed };
+            trash.tell(order, post, Change::Past(Box::new(before)), pile);
         }
         found
     }

@@ -67,6 +67,7 @@ fn errors_of_sockets_say_what_stands_in_the_way() {
         (EmitError::NamespaceClosed, "the namespace is removed"),
         (EmitError::Encode(EncodeError::new("not finite")), "not finite"),
         (EmitError::TooManyAcks { limit: 7 }, "7 messages wait for answers, and no more can"),
+        (EmitError::KeyTooLong { bytes: 9, limit: 8 }, "the key has 9 bytes, more than the limit of 8"),
     ]);
     let (socket, _inbox) = Engine::new().of("/").unwrap().connect();
     let stale = StaleSocket(socket.id());

@@ -4,6 +4,9 @@
 //! which way and in which order. `reading.rs` compares what an inbox hands out with that. `rig.rs` does
 //! each operation of `op.rs` to both. The machines differ in their settings and in what they do most.
 //!
+//! `terms` has a reference of its own, `terms_world.rs`, for what a message asks for beyond its recipients, and for what
+//! rooms keep.
+//!
 //! `server` and `dynamic` are the same for all above the rooms: clients, middlewares, hooks, answers, and the
 //! namespaces that come and go.
 //!
@@ -25,6 +28,8 @@ mod regressions;
 mod rig;
 mod server;
 mod terms;
+mod terms_rig;
+mod terms_world;
 mod world;
 
 use check::{Check, ensure};

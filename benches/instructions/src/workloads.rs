@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use roomcast::{Delivery, Engine, EventHandle, Inbox, Namespace, Payload, Room, Socket};
+use roomcast::{Delivery, Engine, EventHandle, History, Inbox, Namespace, Past, Payload, Room, Socket};
 
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
@@ -32,6 +32,18 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         run: publish_union,
     },
     Workload { name: "publish-direct", what: "an emit to one socket", rounds: 32, run: publish_direct },
+    Workload {
+        name: "publish-latest",
+        what: "an emit to a room of 1,000 that replaces the one before",
+        rounds: 8,
+        run: publish_latest,
+    },
+    Workload {
+        name: "publish-kept",
+        what: "an emit to a room of 1,000 with a history of 50",
+        rounds: 8,
+        run: publish_kept,
+    },
     Workload { name: "deliver", what: "a delivery, one of 100 in a drain", rounds: 8, run: deliver },
     Workload {
         name: "deliver-sparse",
@@ -51,9 +63,21 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         rounds: 16,
         run: deliver_grid,
     },
+    Workload {
+        name: "pass-replaced",
+        what: "a message that was replaced, one of 99 in a drain",
+        rounds: 8,
+        run: pass_replaced,
+    },
     Workload { name: "try-next", what: "a delivery by try_next, one of 100", rounds: 4, run: try_next },
     Workload { name: "drain-idle", what: "a drain of nothing, in 10 rooms", rounds: 16, run: drain_idle },
     Workload { name: "join", what: "a join by name, one of 1,000 rooms", rounds: 16, run: join },
+    Workload {
+        name: "join-with",
+        what: "a join by name, with the last 50 messages",
+        rounds: 16,
+        run: join_with,
+    },
     Workload { name: "leave", what: "a leave by name", rounds: 16, run: leave },
     Workload {
         name: "drain-moved",
@@ -85,6 +109,8 @@ fn section<R>(is_counted: bool, work: impl FnOnce() -> R) -> R {
 
 const MEMBERS: usize = 1000;
 const BURST: usize = 100;
+/// How many messages a history has.
+const KEPT: usize = 50;
 /// Of the rooms that are joined by name, and how many of them each socket is in.
 const ROOMS: usize = 1000;
 const EACH: usize = 10;
@@ -134,6 +160,11 @@ impl World {
 
     fn emit(&self) {
         self.rooms[0].emit(&self.event, &self.payload).expect("the namespace is open");
+    }
+
+    fn emit_latest(&self) {
+        let room = self.namespace.to(&self.rooms[0]).latest(7);
+        room.emit(&self.event, &self.payload).expect("the namespace is open");
     }
 
     fn emit_to_all_rooms(&self) {
@@ -241,6 +272,20 @@ fn publish_direct(rounds: u64) -> u64 {
     })
 }
 
+fn publish_latest(rounds: u64) -> u64 {
+    World::crowd().rounds(rounds, |world, is_counted| {
+        section(is_counted, || (0..BURST).for_each(|_| world.emit_latest()));
+        assert_eq!(world.drain(), MEMBERS as u64);
+        BURST as u64
+    })
+}
+
+fn publish_kept(rounds: u64) -> u64 {
+    let mut world = World::crowd();
+    world.rooms[0].set_history(history());
+    world.publishes(rounds, MEMBERS as u64, |world, _| world.emit())
+}
+
 fn deliver(rounds: u64) -> u64 {
     World::crowd().deliveries(rounds, |world| (0..BURST).for_each(|_| world.emit()))
 }
@@ -275,6 +320,14 @@ fn deliver_grid(rounds: u64) -> u64 {
     deliveries
 }
 
+fn pass_replaced(rounds: u64) -> u64 {
+    World::crowd().rounds(rounds, |world, is_counted| {
+        (0..BURST).for_each(|_| world.emit_latest());
+        assert_eq!(section(is_counted, || world.drain()), MEMBERS as u64);
+        (MEMBERS * (BURST - 1)) as u64
+    })
+}
+
 fn try_next(rounds: u64) -> u64 {
     let all = |world: &mut World| {
         let mut sum = 0;
@@ -301,6 +354,29 @@ fn drain_idle(rounds: u64) -> u64 {
 
 fn join(rounds: u64) -> u64 {
     World::town().moves(rounds, Move::Join)
+}
+
+fn join_with(rounds: u64) -> u64 {
+    let mut world = World::crowd();
+    world.rooms[0].set_history(history());
+    let mut guests: Vec<(Socket, Inbox)> = (0..MEMBERS).map(|_| world.namespace.connect()).collect();
+    world.rounds(rounds, |world, is_counted| {
+        (0..BURST).for_each(|_| world.emit());
+        world.drain();
+        guests.iter_mut().for_each(|(_, inbox)| _ = inbox.drain(|_| {}));
+        let room = name(0);
+        let join = |guest: &(Socket, Inbox)| guest.0.join_with(room.as_str(), Past::last(KEPT)).is_ok();
+        assert!(section(is_counted, || guests.iter().all(join)));
+        for (socket, inbox) in &mut guests {
+            assert_eq!(inbox.drain(|_| {}), KEPT);
+            socket.leave(room.as_str()).expect("it is connected");
+        }
+        MEMBERS as u64
+    })
+}
+
+fn history() -> History {
+    History::new().messages(KEPT).expect("in range")
 }
 
 fn leave(rounds: u64) -> u64 {

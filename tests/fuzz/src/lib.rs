@@ -8,6 +8,7 @@ mod frames;
 mod names;
 mod operations;
 mod recorder;
+mod terms;
 
 // The reference model of the integration tests. Its modules know each other by these names.
 #[path = "../../model/check.rs"]
@@ -23,6 +24,10 @@ mod reads;
 #[path = "../../model/rig.rs"]
 #[expect(dead_code, reason = "the fuzzer applies operations one by one")]
 mod rig;
+#[path = "../../model/terms_rig.rs"]
+mod terms_rig;
+#[path = "../../model/terms_world.rs"]
+mod terms_world;
 #[path = "../../model/world.rs"]
 mod world;
 
@@ -32,10 +37,11 @@ pub use chunks::chunks;
 pub use frames::frames;
 pub use names::names;
 pub use operations::operations;
+pub use terms::terms;
 
 /// The body of a target.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 4] =
-    [("operations", operations), ("names", names), ("frames", frames), ("chunks", chunks)];
+pub const TARGETS: [(&str, Target); 5] =
+    [("operations", operations), ("terms", terms), ("names", names), ("frames", frames), ("chunks", chunks)];

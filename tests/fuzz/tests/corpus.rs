@@ -25,6 +25,11 @@ fn operations() {
 }
 
 #[test]
+fn terms() {
+    replay("terms");
+}
+
+#[test]
 fn names() {
     replay("names");
 }
