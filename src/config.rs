@@ -186,7 +186,7 @@ impl Default for Config {
             max_rooms_per_socket: 1 << 14,
             max_pending_acks: 4096,
             max_payload_bytes: 1 << 20,
-            remembered_ticks: 1024,
+            remembered_ticks: 256,
         }
     }
 }

@@ -346,7 +346,7 @@ impl EngineBuilder {
     }
 
     /// Sets how many of its latest ticks a namespace remembers, for [`Inbox::drain_before`](crate::Inbox::drain_before)
-    /// and [`Namespace::tick_of`](crate::Namespace::tick_of). Default 1024.
+    /// and [`Namespace::tick_of`](crate::Namespace::tick_of). Default 256.
     ///
     /// Each costs 24 bytes per namespace, once there was a tick. A tick with the time of the latest goes on with that one,
     /// and is none of its own.

@@ -58,8 +58,6 @@ pub(crate) struct Log<T> {
     /// Once as much as this is taken in, the head is over the limit: nothing is while it is the tail.
     overflow: Position,
     limits: Limits,
-    /// What is kept for a history, if that is more than the limits.
-    kept: Position,
     /// Messages from this number on are held on to, read or not.
     floor: u64,
     /// The segments that were cut and in which there are cursors; may hold some in which there are none
@@ -102,7 +100,6 @@ impl<T> Log<T> {
             taken: Position::default(),
             overflow: NEVER,
             limits,
-            kept: Position::default(),
             floor: u64::MAX,
             parked: Vec::new(),
             last_parked: 0,
@@ -161,18 +158,16 @@ impl<T> Log<T> {
         self.taken.messages - self.head.start().messages
     }
 
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
         self.overflow = self.end_of_head();
     }
 
-    /// Keeps up to so much for a history, whatever the limits are.
-    pub(crate) fn set_kept(&mut self, kept: Position) {
-        self.kept = kept;
-        self.overflow = self.end_of_head();
-    }
-
-    /// Holds on to messages from this number on, read or not, up to the limit or what is kept.
+    /// Holds on to messages from this number on, read or not, up to the limit.
     pub(crate) fn hold_from(&mut self, floor: u64) {
         self.floor = floor;
     }
@@ -340,8 +335,8 @@ impl<T> Log<T> {
         let Some(next) = self.after_head() else { return NEVER };
         let (end, limit) = (next.start(), self.limits.backlog);
         Position {
-            messages: end.messages.saturating_add(limit.messages.max(self.kept.messages)),
-            bytes: end.bytes.saturating_add(limit.bytes.max(self.kept.bytes)),
+            messages: end.messages.saturating_add(limit.messages),
+            bytes: end.bytes.saturating_add(limit.bytes),
         }
     }
 

@@ -124,18 +124,24 @@ struct Inner {
     /// How many members there can be. Existing ones stay when it sinks below.
     capacity: usize,
     /// How many places are kept for sockets that are about to join.
-    claimed: usize,
+    claimed: u32,
     /// Idle memberships that want to be told of the next message. May name some that have left.
     armed: Vec<Armed>,
     /// An empty list with room in it, so that arming and firing in turn allocates nothing.
     spare: Vec<Armed>,
     /// How many members left since `armed` was last swept.
-    left: usize,
+    left: u32,
     ledger: Option<Box<Ledger>>,
+    later: Option<Box<Later>>,
+}
+
+/// What few rooms have, for messages and members that come later.
+#[derive(Debug, Default)]
+struct Later {
     /// What later messages with the same keys are to replace.
-    newest: Option<Box<Newest>>,
-    /// What is kept for those who come later.
-    kept: Option<Box<Kept>>,
+    newest: Newest,
+    /// What is kept for those who join later.
+    kept: Option<Kept>,
 }
 
 #[derive(Debug)]
@@ -187,8 +193,7 @@ impl Topic {
                 spare: Vec::new(),
                 left: 0,
                 ledger: None,
-                newest: None,
-                kept: None,
+                later: None,
             }),
         }
     }
@@ -240,7 +245,7 @@ impl Topic {
             order.be_strict();
         }
         let mut inner = self.inner.lock();
-        inner.log.set_limits(backlog.limits());
+        inner.set_limits(backlog.limits());
         inner.strict_from = match (inner.overflow, backlog.policy()) {
             (_, Overflow::DropOldest) => u64::MAX,
             // Nobody has kept account of how far it has read in what came before.
@@ -262,8 +267,8 @@ impl Topic {
     /// [`join_if_free`](Self::join_if_free), or [gives it back](Self::unclaim).
     pub(crate) fn claim(&self) -> bool {
         let mut inner = self.inner.lock();
-        let is_free = inner.members.len() + inner.claimed < inner.capacity;
-        inner.claimed += usize::from(is_free);
+        let is_free = inner.members.len() + (inner.claimed as usize) < inner.capacity;
+        inner.claimed += u32::from(is_free);
         is_free
     }
 
@@ -356,7 +361,7 @@ impl Topic {
         inner.left += 1;
         if inner.armed.is_empty() {
             inner.left = 0;
-        } else if inner.left > inner.armed.len() {
+        } else if inner.left as usize > inner.armed.len() {
             inner.left = 0;
             let armed = std::mem::take(&mut inner.armed).into_iter();
             let (armed, gone): (_, Vec<_>) = armed.partition(|armed| inner.members.contains(armed.since));
@@ -385,7 +390,7 @@ impl Topic {
         let bytes = entry.payload().len() as u64;
         let mut inner = self.inner.lock();
         let members = inner.members.len();
-        if members == 0 || !inner.armed.is_empty() || !inner.log.fits(bytes) || inner.kept.is_some() {
+        if members == 0 || !inner.armed.is_empty() || !inner.log.fits(bytes) || inner.keeps() {
             return Err(entry);
         }
         let sequence = order.next();
@@ -401,13 +406,13 @@ impl Topic {
         let early = defect::is(Defect::EarlySequence).then(|| order.next());
         let mut inner = self.inner.lock();
         let members = inner.members.len();
-        if members == 0 && inner.kept.is_none() {
+        if members == 0 && !inner.keeps() {
             drop(inner); // the entry is dropped under no lock
             return None;
         }
         let sequence = early.unwrap_or_else(|| order.next());
         if entry.latest().is_some() {
-            inner.newest.get_or_insert_default().replace(&entry, sequence);
+            inner.later.get_or_insert_default().newest.replace(&entry, sequence);
         }
         inner.append(sequence, entry, bytes, victims, &mut trash);
         if inner.armed.is_empty() {
@@ -510,7 +515,13 @@ impl Inner {
             self.claimed -= 1;
             return true;
         }
-        self.members.len() + self.claimed < self.capacity
+        self.members.len() + (self.claimed as usize) < self.capacity
+    }
+
+    /// Whether it keeps messages for those who join later.
+    #[inline]
+    fn keeps(&self) -> bool {
+        self.later.as_ref().is_some_and(|later| later.kept.is_some())
     }
 
     #[inline]
@@ -522,7 +533,7 @@ impl Inner {
         victims: &mut Victims,
         trash: &mut Garbage<Entry>,
     ) {
-        if self.kept.is_some() {
+        if self.keeps() {
             return self.append_kept(sequence, entry, bytes, victims, trash);
         }
         if self.log.append(sequence, entry, bytes, trash) {

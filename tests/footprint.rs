@@ -179,7 +179,7 @@ fn what_there_is_takes_as_much_as_the_guide_says() {
     sockets.iter().for_each(|(socket, _)| assert_eq!(socket.join(socket.id().to_bits()), Ok(1)));
     each("room of its own", 700..=800);
     sockets.iter().for_each(|(socket, _)| drop(socket.emit("n", ())));
-    each("direct messages", 500..=600);
+    each("direct messages", 520..=620);
     let mut spaces = Vec::with_capacity(MANY as usize);
     spaces.extend((0..MANY).map(|n| engine.of(&n.to_string()).unwrap()));
     each("namespace", 64 * 128 + 1600..=64 * 128 + 1800);
@@ -240,7 +240,7 @@ fn churn(engine: &Engine, round: usize) {
 #[test]
 fn whatever_comes_and_goes_leaves_not_a_byte() {
     let before = live_bytes();
-    let engine = Engine::builder().event_names(4).unwrap().backlog(messages(64)).build();
+    let engine = Engine::builder().event_names(4).unwrap().backlog(messages(64)).remembered_ticks(2).build();
     let games = engine.of_pattern("/game-{id}").unwrap();
     let chat = engine.of("/chat").unwrap();
     chat.on_with_ack("ask", |_, _: Payload, ack| drop(ack.send("so"))).unwrap();

@@ -15,7 +15,7 @@ use super::{Change, Inner, Pile, Post, Topic, Trash, Victims};
 use crate::clock::Now;
 use crate::entry::Entry;
 use crate::history::{Extent, Found, History, Past};
-use crate::log::Garbage;
+use crate::log::{Garbage, Limits};
 use crate::order::Order;
 use crate::segment::{Cursor, Position};
 use crate::sync::Arc;
@@ -23,6 +23,8 @@ use crate::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Kept {
     history: History,
+    /// The room's, by itself.
+    limits: Limits,
     now: Now,
     marks: VecDeque<Mark>,
     bytes: u64,
@@ -72,24 +74,21 @@ impl Topic {
     pub(crate) fn set_history(&self, history: Option<History>, order: &Order, now: &Now) {
         let mut trash = Garbage::new();
         let mut inner = self.inner.lock();
-        match (history, &mut inner.kept) {
-            (None, _) => inner.kept = None,
-            (Some(history), Some(kept)) => kept.set_history(history),
-            (Some(history), None) => {
-                let before = inner.log.last_sequence().unwrap_or(order.horizon() - 1);
-                inner.kept = Some(Box::new(Kept::new(history, now, before)));
+        let before = inner.log.last_sequence().unwrap_or(order.horizon() - 1);
+        let limits = inner.limits();
+        match history {
+            Some(history) => {
+                let kept = &mut inner.later.get_or_insert_default().kept;
+                kept.get_or_insert_with(|| Kept::new(limits, now, before)).set_history(history);
             }
+            None => inner.later.iter_mut().for_each(|later| later.kept = None),
         }
-        let limit = |history: History| Position {
-            messages: history.message_limit() as u64,
-            bytes: history.byte_limit() as u64,
-        };
-        inner.log.set_kept(history.map_or_else(Position::default, limit));
+        inner.set_limits(limits);
         inner.hold(&mut trash);
     }
 
     pub(crate) fn history(&self) -> Option<History> {
-        self.inner.lock().kept.as_ref().map(|kept| kept.history())
+        self.inner.lock().kept().map(|kept| kept.history)
     }
 
     /// What is kept of the past. Whoever has read it lets the room [trim](Self::trim).
@@ -126,6 +125,30 @@ impl Topic {
 }
 
 impl Inner {
+    /// Lets members lag behind as far as these limits say, or as the history does that is kept anyway.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        let mut backlog = limits.backlog;
+        if let Some(kept) = self.kept_mut() {
+            kept.limits = limits;
+            backlog.messages = backlog.messages.max(kept.history.message_limit() as u64);
+            backlog.bytes = backlog.bytes.max(kept.history.byte_limit() as u64);
+        }
+        self.log.set_limits(Limits { backlog, ..limits });
+    }
+
+    /// The limits that were set.
+    fn limits(&self) -> Limits {
+        self.kept().map_or(self.log.limits(), |kept| kept.limits)
+    }
+
+    fn kept(&self) -> Option<&Kept> {
+        self.later.as_ref()?.kept.as_ref()
+    }
+
+    fn kept_mut(&mut self) -> Option<&mut Kept> {
+        self.later.as_mut()?.kept.as_mut()
+    }
+
     /// Appends to the log, and keeps the message if it is one that a history keeps.
     #[inline(never)]
     pub(super) fn append_kept(
@@ -141,7 +164,7 @@ impl Inner {
             self.shed(victims, trash);
         }
         let (head, last) = (self.log.head().start().messages, self.log.messages() - 1);
-        if let Some(kept) = &mut self.kept {
+        if let Some(kept) = self.kept_mut() {
             kept.forget_below(head);
             if is_kept {
                 kept.push(sequence, last, bytes);
@@ -152,7 +175,7 @@ impl Inner {
     }
 
     fn find(&mut self, past: Past, trash: &mut Garbage<Entry>) -> (Option<Mark>, Found, u64) {
-        let Some(kept) = &mut self.kept else { return (None, Found::default(), 0) };
+        let Some(kept) = self.kept_mut() else { return (None, Found::default(), 0) };
         kept.sweep();
         let found = kept.find(past);
         self.hold(trash);
@@ -161,34 +184,38 @@ impl Inner {
 
     /// Has the log hold on to what is kept, and to no more.
     fn hold(&mut self, trash: &mut Garbage<Entry>) {
-        self.log.hold_from(self.kept.as_ref().map_or(u64::MAX, |kept| kept.from()));
+        self.log.hold_from(self.kept().map_or(u64::MAX, Kept::from));
         self.trim(trash);
     }
 }
 
 impl Kept {
     /// Keeps messages that come after this sequence.
-    pub(super) fn new(history: History, now: &Now, sequence: u64) -> Self {
-        Self { history, now: now.clone(), marks: VecDeque::new(), bytes: 0, gone: sequence, has_lost: false }
+    fn new(limits: Limits, now: &Now, sequence: u64) -> Self {
+        Self {
+            history: History::new(),
+            limits,
+            now: now.clone(),
+            marks: VecDeque::new(),
+            bytes: 0,
+            gone: sequence,
+            has_lost: false,
+        }
     }
 
-    pub(super) fn history(&self) -> History {
-        self.history
-    }
-
-    pub(super) fn set_history(&mut self, history: History) {
+    fn set_history(&mut self, history: History) {
         self.history = history;
         self.sweep();
     }
 
     /// Keeps a message. [Sweeping](Self::sweep) is to follow.
-    pub(super) fn push(&mut self, sequence: u64, number: u64, bytes: u64) {
+    fn push(&mut self, sequence: u64, number: u64, bytes: u64) {
         self.bytes += bytes;
         self.marks.push_back(Mark { sequence, number, bytes, at: self.now.get() });
     }
 
     /// Keeps no more what the history's limits do not allow.
-    pub(super) fn sweep(&mut self) {
+    fn sweep(&mut self) {
         let now = self.now.get();
         while let Some(first) = self.marks.front() {
             let is_much = self.marks.len() > self.history.message_limit()
@@ -204,20 +231,20 @@ impl Kept {
     }
 
     /// Keeps no more what the log has let go of.
-    pub(super) fn forget_below(&mut self, number: u64) {
+    fn forget_below(&mut self, number: u64) {
         while self.marks.front().is_some_and(|first| first.number < number) {
             self.drop_first();
         }
     }
 
     /// The number from which on the log is to hold on to messages.
-    pub(super) fn from(&self) -> u64 {
+    fn from(&self) -> u64 {
         self.marks.front().map_or(u64::MAX, |first| first.number)
     }
 
     /// The first message that is wanted, if there is one, and what that is of what was asked for; how many bytes
     /// it and those after it have.
-    pub(super) fn find(&self, past: Past) -> (Option<Mark>, Found, u64) {
+    fn find(&self, past: Past) -> (Option<Mark>, Found, u64) {
         let len = self.marks.len();
         let (first, is_complete) = match past.extent {
             Extent::All | Extent::Latest => (0, !self.has_lost),

@@ -97,7 +97,7 @@ fn publish(
         // In one of the rooms: always the same one for the same rooms.
         let first = locked.iter_mut().find(|(_, role, _)| *role == Role::Addressed);
         first.into_iter().for_each(|(.., inner)| {
-            inner.newest.get_or_insert_default().replace(&entry, published.sequence);
+            inner.later.get_or_insert_default().newest.replace(&entry, published.sequence);
         });
     }
     let mut append = |inner: &mut Inner, entry: Entry| {
@@ -131,7 +131,7 @@ fn wake(locked: &mut Locked<'_>, order: &Order) {
 
 /// Whether somebody reads what is published to it, or will.
 fn takes_in((_, role, inner): &LockedRoom<'_>) -> bool {
-    *role == Role::Addressed && (!inner.members.is_empty() || inner.kept.is_some())
+    *role == Role::Addressed && (!inner.members.is_empty() || inner.keeps())
 }
 
 fn has_sleepers((_, role, inner): &LockedRoom<'_>) -> bool {

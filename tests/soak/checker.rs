@@ -72,7 +72,7 @@ pub(crate) struct Checker {
     /// Of messages to two rooms or to a guest, not in `lost`. One may come by one log before the gap in the other is told
     /// that those before it are in: that comes before the next message of its own log.
     lost_unions: Range,
-    /// Of volatile messages, not in `lost`.
+    /// Of volatile messages and those that others replace, not in `lost`.
     lost_volatile: Range,
 }
 
@@ -83,7 +83,7 @@ impl Checker {
             slot,
             id,
             // All that it ever needs, so that live bytes tell of the engine.
-            streams: Vec::with_capacity(64),
+            streams: Vec::with_capacity(80),
             members: Vec::with_capacity(16),
             excluded: Vec::new(),
             newest: 0,
@@ -202,7 +202,9 @@ impl Checker {
                 let next = stream.next[publisher].max(stream.latest_first[publisher]);
                 let end = stream.end.as_ref().map_or(u32::MAX, |ends| ends[0][publisher]);
                 let done = done[publisher].min(end);
-                if done > next {
+                if let (Audience::State(_), true) = (stream.audience, done > next) {
+                    missing += 1; // the newest, or one that has replaced it
+                } else if done > next {
                     missing +=
                         u64::from(done - next - self.count_excluded(stream.audience, publisher, next..done));
                 }
@@ -246,7 +248,7 @@ impl Checker {
     }
 
     /// Closes all accounts, with nobody publishing: what was lost has to be what was told. `dropped` is how many volatile
-    /// messages were, if that is known.
+    /// messages and replaced ones were, if that is known.
     pub(crate) fn settle(&mut self, world: &World, dropped: Option<u64>) {
         self.settle_all_ended();
         for place in 0..self.streams.len() {
@@ -338,7 +340,7 @@ impl Checker {
         let least = u64::from(earliest.saturating_sub(next.max(latest_first))).saturating_sub(excluded);
         let account = match audience {
             Audience::Pair(_) | Audience::Guest(_) => &mut self.lost_unions,
-            Audience::Volatile(_) => &mut self.lost_volatile,
+            Audience::Volatile(_) | Audience::State(_) => &mut self.lost_volatile,
             _ => &mut self.lost,
         };
         account.add(least, u64::from(latest - next) - excluded);

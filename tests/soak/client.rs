@@ -40,8 +40,8 @@ pub(crate) struct Client {
     strict: Vec<Strict>,
     /// Whether it was told that it is disconnected.
     is_over: bool,
-    /// How many volatile messages an inbox had dropped when accounts were last closed.
-    dropped_before: u64,
+    /// How many volatile and replaced messages an inbox had done without when accounts were last closed.
+    forgone_before: u64,
 }
 
 enum Line {
@@ -94,7 +94,7 @@ impl Client {
             is_stalled: false,
             strict: Vec::new(),
             is_over: false,
-            dropped_before: 0,
+            forgone_before: 0,
         }
     }
 
@@ -294,9 +294,9 @@ impl Client {
 
     /// Closes all accounts, with nobody publishing.
     pub(crate) fn settle(&mut self, world: &World) {
-        let dropped = self.dropped().map(|dropped| dropped - self.dropped_before);
-        self.checker.settle(world, dropped);
-        self.dropped_before = self.dropped().unwrap_or(0);
+        let forgone = self.forgone().map(|forgone| forgone - self.forgone_before);
+        self.checker.settle(world, forgone);
+        self.forgone_before = self.forgone().unwrap_or(0);
         self.questions.clear(); // those that are left went lost, in gaps that were told
     }
 
@@ -347,7 +347,7 @@ impl Client {
             self.checker.violated("another end", &(self.socket.closed(), reason));
         }
         self.checker.settle_all_ended();
-        self.checker.balance(self.dropped().map(|dropped| dropped - self.dropped_before));
+        self.checker.balance(self.forgone().map(|forgone| forgone - self.forgone_before));
         check_gone(world, &self.socket, &self.checker, std::mem::take(&mut self.questions));
     }
 
@@ -370,6 +370,14 @@ impl Client {
         }
         self.wakes_due -= wakes;
         Some(wakes)
+    }
+
+    /// How many volatile and replaced messages it has done without, if that is known.
+    fn forgone(&self) -> Option<u64> {
+        match &self.line {
+            Line::Inbox(inbox) => Some(inbox.volatile_dropped() + inbox.replaced()),
+            Line::Outbox(..) => None,
+        }
     }
 
     fn dropped(&self) -> Option<u64> {
@@ -424,9 +432,10 @@ fn check_gone(world: &World, socket: &Socket, checker: &Checker, questions: Vec<
 
 /// All that a client in these rooms is sent, but what is for it alone and for everyone.
 fn audiences(world: &World, rooms: &[u32], is_muted: bool) -> Vec<Audience> {
-    let mut audiences = Vec::with_capacity(rooms.len() * 6 + 1);
+    let mut audiences = Vec::with_capacity(rooms.len() * 7 + 1);
     for &room in rooms {
-        audiences.extend([Audience::Room(room), Audience::Volatile(room), Audience::Guest(room)]);
+        let all = [Audience::Room, Audience::Volatile, Audience::State, Audience::Guest];
+        audiences.extend(all.map(|audience| audience(room)));
         for pair in world.pairs_of(room).map(Audience::Pair) {
             if !audiences.contains(&pair) {
                 audiences.push(pair);

@@ -27,6 +27,8 @@
 //!   sequences rise in each room. So all members see the same order.
 //! - **The first way.** A message for two rooms comes by the first that the client is known to be in.
 //! - **Who is left out** by identity is never met by that message, and it is missing from no account.
+//! - **States**: of messages that replace each other, numbers only rise, the newest is there after each drain, and the others
+//!   are counted. Some rooms keep a history all the while.
 //! - **Disconnected for a backlog** is only who is in a room with that policy and as far behind; nobody in such a room
 //!   sees a gap of it and lives, and whoever does not read at all is disconnected too.
 //! - **Answers** come from whom was asked, with what it answered, and nobody waits for a socket that is gone.

@@ -60,7 +60,8 @@ impl<'a> Worker<'a> {
             0..65 => Audience::Room(room),
             65..75 => Audience::Unmuted(room),
             75..85 => Audience::Pair(World::pair_near(room)),
-            85..90 => Audience::Volatile(room),
+            85..88 => Audience::Volatile(room),
+            88..92 => Audience::State(room),
             _ => Audience::Direct(random.below(sockets)),
         };
         let emit = |payload: Payload| -> Option<Emitted> {
@@ -72,6 +73,7 @@ impl<'a> Worker<'a> {
                     namespace.target(&world.pairs[first as usize]).emit(event, payload)
                 }
                 (Audience::Volatile(_), _) => namespace.to(name).volatile().emit(event, payload),
+                (Audience::State(_), _) => namespace.to(name).latest(self.publisher).emit(event, payload),
                 (Audience::Everyone, _) => namespace.emit(event, payload),
                 (Audience::EveryoneUnmuted, _) => namespace.except(MUTED).emit(event, payload),
                 (Audience::Guest(_), _) => unreachable!("a client is one"),

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use roomcast::{
-    Backlog, Emitted, Engine, EventHandle, Namespace, Overflow, Payload, Room, RoomName, Socket, Target,
+    Backlog, Emitted, Engine, EventHandle, History, Namespace, Overflow, Payload, Room, RoomName, Socket,
+    Target,
 };
 
 use crate::Settings;
@@ -15,6 +16,8 @@ use crate::client::{Client, handle_say};
 pub(crate) const PUBLISHERS: usize = 4;
 /// How many messages a room keeps.
 pub(crate) const LIMIT: usize = 64;
+/// How many messages a room with a history keeps.
+const KEPT: usize = 24;
 /// Behind how many messages a volatile one is dropped.
 pub(crate) const VOLATILE_BACKLOG: u32 = 32;
 pub(crate) const PATH: &str = "/soak";
@@ -36,6 +39,8 @@ pub(crate) enum Audience {
     Pair(u32),
     /// Members of the room that are not behind.
     Volatile(u32),
+    /// Members of the room, who need only the last one of each publisher.
+    State(u32),
     /// Members of the room, of whom one is named too.
     Guest(u32),
     Everyone,
@@ -134,6 +139,9 @@ impl World {
         handle_say(&namespace, Arc::clone(&names));
         let handle = |room: u32| {
             let handle = namespace.room(&names[room as usize]).unwrap();
+            if has_history(room) {
+                handle.set_history(History::new().messages(KEPT).unwrap());
+            }
             if is_strict(room) {
                 handle.set_backlog(backlog.overflow(Overflow::Disconnect));
             }
@@ -153,7 +161,7 @@ impl World {
             live: Arc::default(),
             delivered: AtomicU64::default(),
             is_stopped: AtomicBool::default(),
-            counts: (0..rooms * 5 + 2 + settings.sockets).map(|_| Counts::default()).collect(),
+            counts: (0..rooms * 6 + 2 + settings.sockets).map(|_| Counts::default()).collect(),
             emitting: array::from_fn(|_| AtomicU64::new(u64::MAX)),
             appended: (0..rooms).map(|_| Default::default()).collect(),
             clock: AtomicU64::new(1),
@@ -262,6 +270,7 @@ impl World {
             Audience::Room(room)
             | Audience::Unmuted(room)
             | Audience::Volatile(room)
+            | Audience::State(room)
             | Audience::Guest(room) => [Some(room), None],
             Audience::Pair(room) => [Some(room), Some(self.next_room(room))],
             Audience::Everyone | Audience::EveryoneUnmuted | Audience::Direct(_) => [None; 2],
@@ -269,13 +278,14 @@ impl World {
     }
 
     fn index(&self, audience: Audience) -> usize {
-        let everyone = self.settings.rooms * 5;
+        let everyone = self.settings.rooms * 6;
         let index = match audience {
-            Audience::Room(room) => room * 5,
-            Audience::Unmuted(room) => room * 5 + 1,
-            Audience::Pair(room) => room * 5 + 2,
-            Audience::Volatile(room) => room * 5 + 3,
-            Audience::Guest(room) => room * 5 + 4,
+            Audience::Room(room) => room * 6,
+            Audience::Unmuted(room) => room * 6 + 1,
+            Audience::Pair(room) => room * 6 + 2,
+            Audience::Volatile(room) => room * 6 + 3,
+            Audience::Guest(room) => room * 6 + 4,
+            Audience::State(room) => room * 6 + 5,
             Audience::Everyone => everyone,
             Audience::EveryoneUnmuted => everyone + 1,
             Audience::Direct(slot) => everyone + 2 + slot,
@@ -287,6 +297,11 @@ impl World {
 /// Whether a room disconnects those who fall behind.
 pub(crate) fn is_strict(room: u32) -> bool {
     room % 8 == 4
+}
+
+/// Whether a room keeps messages beyond those that its members have yet to read.
+fn has_history(room: u32) -> bool {
+    room % 4 == 1
 }
 
 /// The message as a payload.
