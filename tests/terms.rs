@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use roomcast::{Broadcast, EmitError, Engine, Inbox, Namespace, RoomName};
+use roomcast::{Backlog, Broadcast, EmitError, Engine, Inbox, Namespace, RoomName};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -228,7 +228,8 @@ fn keys_are_as_long_as_names() {
 #[test]
 fn between_threads_states_only_rise_and_the_last_one_comes() {
     const STATES: u64 = 30_000;
-    let world = world();
+    let backlog = Backlog::new().messages(STATES as usize).unwrap();
+    let world = Engine::builder().backlog(backlog).build().of("/world").unwrap();
     let (socket, mut inbox) = world.connect();
     socket.join("room").unwrap();
     let is_done = AtomicBool::new(false);
