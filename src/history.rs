@@ -88,7 +88,7 @@ impl History {
 
     /// Sets how many messages are kept at most. Default 100.
     ///
-    /// Costs 72 bytes a message, beside the payloads, and up to one segment of 16 messages more.
+    /// Costs 72 bytes a message, beside the payloads, and those of a few more: up to a sixteenth, or 16.
     ///
     /// # Errors
     ///

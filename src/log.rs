@@ -172,7 +172,7 @@ impl<T> Log<T> {
         self.floor = floor;
     }
 
-    /// A cursor at a message that the log holds on to.
+    /// A cursor at a message that the log holds on to. A step for each segment before it.
     pub(crate) fn cursor_at(&self, number: u64) -> Cursor<T> {
         let mut segment = self.head.clone();
         while let Next::Segment(next) = segment.next() {
@@ -291,7 +291,9 @@ impl<T> Log<T> {
     fn rotate(&mut self, sequence: u64, trash: &mut Garbage<T>) {
         self.trim(trash);
         let slots = self.tail.segment().capacity();
-        let lagging = !self.head.is(self.tail.segment()) && self.floor == u64::MAX;
+        // Where messages are held on to, that says nothing of readers: a sixteenth of what there is will do.
+        let is_much = self.floor == u64::MAX || self.retained() >= u64::from(slots) * 16;
+        let lagging = !self.head.is(self.tail.segment()) && is_much;
         let slots = match slots {
             _ if self.is_slow(sequence) => FIRST.max(slots / 2),
             _ if slots < STEADY || lagging => slots * 2,

@@ -75,7 +75,8 @@ impl Socket {
     /// before it came back it gets again, if it asks for it. The past is not kept longer for a socket that does not read than other messages are: what
     /// goes is told as a [gap](crate::Delivery::gap).
     ///
-    /// Costs a step for each segment of 16 messages that the history has, and no copy of any message.
+    /// Costs a step for each segment of the history before what is wanted, which have 16 messages and in long histories up to
+    /// 128, and no copy of any message.
     ///
     /// # Errors
     ///

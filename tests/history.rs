@@ -521,3 +521,47 @@ fn the_past_and_the_present_meet_without_a_seam() {
     });
     assert_eq!(kept(&room, Past::all()), numbers(MESSAGES - 64..MESSAGES));
 }
+
+#[test]
+fn a_long_history_is_read_like_a_short_one() {
+    const MESSAGES: usize = 50_000;
+    let world = world();
+    let room = keeping(&world, "room", MESSAGES);
+    emit_all(&room, 0..MESSAGES + 5_000);
+    let held = room.retained() as usize;
+    assert!((MESSAGES..=MESSAGES + 128).contains(&held), "{held}");
+    let (socket, mut inbox) = world.connect();
+    socket.join_with(&room, Past::last(MESSAGES - 1)).unwrap();
+    assert!(drained(&mut inbox) == numbers(5_001..MESSAGES + 5_000));
+    room.set_history(History::new().messages(10).unwrap());
+    assert!(room.retained() <= 10 + 128);
+    assert_eq!(kept(&room, Past::all()), numbers(MESSAGES + 4_990..MESSAGES + 5_000));
+}
+
+#[test]
+fn moving_through_rooms_with_histories_is_bounded() {
+    let world = Engine::builder().backlog(Backlog::new().messages(100).unwrap()).build().of("/").unwrap();
+    let payload = Arc::new(());
+    let (socket, mut inbox) = world.connect();
+    for round in 0..500 {
+        let room = world.room(round).unwrap();
+        room.set_history(History::new().messages(50).unwrap());
+        for _ in 0..50 {
+            room.emit("e", Arc::clone(&payload)).unwrap();
+        }
+        assert_eq!(socket.join_with(&room, Past::all()).unwrap().past(), 50);
+        socket.leave(&room).unwrap();
+        drop(room); // and with it all, but for what the socket has yet to read
+        assert!(Arc::strong_count(&payload) <= 1 + 100 + 2 * 64, "{}", Arc::strong_count(&payload));
+    }
+    let (mut missed, mut seen) = (0, 0);
+    inbox.drain(|delivery| match delivery.gap() {
+        Some(gap) => {
+            assert!(!gap.exact);
+            missed += gap.missed;
+        }
+        None => seen += 1,
+    });
+    assert_eq!(missed + seen, 500 * 50);
+    assert_eq!(Arc::strong_count(&payload), 1);
+}

@@ -40,9 +40,12 @@ pub(super) fn fold(
     socket: SocketId,
     trash: &mut Trash,
 ) {
-    // Joined and left with nothing in between, in all the namespace: it has never been.
-    if let [.., Change::Joined { since: joined, .. }, Change::Left { since, until, .. }] = changes[..] {
-        if since == joined && until == since + 1 {
+    // Joined and left with nothing in between, in all the namespace: it has never been. But with a past it has.
+    if let [before @ .., Change::Joined { since: joined, .. }, Change::Left { since, until, .. }] =
+        &changes[..]
+    {
+        let has_past = matches!(before.last(), Some(Change::Past(_)));
+        if since == joined && *until == since + 1 && !has_past {
             changes.pop();
             trash.changes.extend(changes.pop());
             return;
@@ -51,7 +54,8 @@ pub(super) fn fold(
     let (floor, more) = match changes.last() {
         Some(&Change::Joined { since, .. }) => (since, Position::default()),
         Some(&Change::Left { since, until, at }) => (until, unread_at(changes, since, at)),
-        Some(Change::Past(before)) => (before.at, before.unread),
+        // While it is a member, the room holds that anyway, within its limits.
+        Some(Change::Past(before)) => (before.at, Position::default()),
         _ => return,
     };
     held.messages += more.messages;
@@ -96,7 +100,8 @@ pub(super) fn fold(
     changes.extend(rest);
 }
 
-/// How much was taken in by a room between the join named `since`, if it is among the changes, and `at`.
+/// How much was taken in by a room between the join named `since`, if it is among the changes, and `at`; with what was
+/// asked for of the time before.
 fn unread_at(changes: &[Change], since: u64, at: Position) -> Position {
     // But for the fold at their head, changes are in the order of their sequences.
     let folds = usize::from(matches!(changes.first(), Some(Change::Folded { .. })));
@@ -109,8 +114,15 @@ fn unread_at(changes: &[Change], since: u64, at: Position) -> Position {
         Change::Folded { .. } | Change::Closed { .. } => false,
     });
     match changes.get(place) {
-        Some(Change::Joined { since: found, at: joined, .. }) if *found == since => {
-            Position { messages: at.messages - joined.messages, bytes: at.bytes - joined.bytes }
+        Some(Change::Joined { since: found, at: joined, room, .. }) if *found == since => {
+            let before = match place.checked_sub(1).map(|place| &changes[place]) {
+                Some(Change::Past(before)) if Arc::ptr_eq(&before.room, room) => before.unread,
+                _ => Position::default(),
+            };
+            Position {
+                messages: at.messages - joined.messages + before.messages,
+                bytes: at.bytes - joined.bytes + before.bytes,
+            }
         }
         _ => Position::default(),
     }

@@ -27,6 +27,7 @@ pub(super) struct Kept {
     limits: Limits,
     now: Now,
     marks: VecDeque<Mark>,
+    /// Of all messages that it has kept since it was set.
     bytes: u64,
     /// The sequence below which, and at which, messages are not kept.
     gone: u64,
@@ -40,7 +41,8 @@ pub(super) struct Mark {
     pub(super) sequence: u64,
     /// Its number in the log.
     pub(super) number: u64,
-    bytes: u64,
+    /// Bytes of those before it.
+    before: u64,
     at: Duration,
 }
 
@@ -210,8 +212,8 @@ impl Kept {
 
     /// Keeps a message. [Sweeping](Self::sweep) is to follow.
     fn push(&mut self, sequence: u64, number: u64, bytes: u64) {
+        self.marks.push_back(Mark { sequence, number, before: self.bytes, at: self.now.get() });
         self.bytes += bytes;
-        self.marks.push_back(Mark { sequence, number, bytes, at: self.now.get() });
     }
 
     /// Keeps no more what the history's limits do not allow.
@@ -219,7 +221,7 @@ impl Kept {
         let now = self.now.get();
         while let Some(first) = self.marks.front() {
             let is_much = self.marks.len() > self.history.message_limit()
-                || self.bytes > self.history.byte_limit() as u64 && self.marks.len() > 1;
+                || self.bytes - first.before > self.history.byte_limit() as u64 && self.marks.len() > 1;
             // At the very age it is too old, but not in the tick in which it came.
             let is_older = |age| now.saturating_sub(first.at) >= age && now > first.at;
             let is_old = self.history.age_limit().is_some_and(is_older);
@@ -253,13 +255,13 @@ impl Kept {
                 (self.marks.partition_point(|mark| mark.sequence <= sequence), sequence >= self.gone)
             }
         };
-        let bytes = self.marks.range(first..).map(|mark| mark.bytes).sum();
-        (self.marks.get(first).copied(), Found { messages: len - first, is_complete }, bytes)
+        let mark = self.marks.get(first).copied();
+        let bytes = mark.map_or(0, |mark| self.bytes - mark.before);
+        (mark, Found { messages: len - first, is_complete }, bytes)
     }
 
     fn drop_first(&mut self) {
         if let Some(first) = self.marks.pop_front() {
-            self.bytes -= first.bytes;
             self.gone = first.sequence;
             self.has_lost = true;
         }
