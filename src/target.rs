@@ -65,7 +65,8 @@ pub(crate) struct Cache(OnceLock<Arc<Audience>>);
 impl Cache {
     /// The audience made before, if it is the one that is wanted.
     pub(crate) fn find(&self, is_it: impl FnOnce(&Audience) -> bool) -> Option<Arc<Audience>> {
-        self.0.get().filter(|cached| is_it(cached)).map(Arc::clone)
+        let cached = self.0.get()?;
+        is_it(cached).then(|| Arc::clone(cached))
     }
 
     /// Keeps an audience that may be wanted again, if there is none yet, and returns it.
