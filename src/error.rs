@@ -265,6 +265,11 @@ pub enum AckError {
     Disconnected(DisconnectReason),
 }
 
+/// The place is not on a [`Grid`](crate::Grid): a coordinate is not a number, infinite, or 2³¹ cells or more from the
+/// middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfGrid;
+
 /// A setting that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -469,6 +474,12 @@ impl fmt::Display for AckError {
     }
 }
 
+impl fmt::Display for OutOfGrid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the place is not on the grid")
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` {}", self.setting, self.problem)
@@ -493,6 +504,8 @@ impl Error for SendError {}
 impl Error for ProtocolError {}
 
 impl Error for AckError {}
+
+impl Error for OutOfGrid {}
 
 impl Error for ConfigError {}
 

@@ -11,6 +11,7 @@
 // - its handles: room, target, recipients, broadcast, socket, inbox, namespace, acked, selection
 // - the server model: handshake, transport, ready, decision, incoming, handlers, registry, session, hub; directory, engine;
 //   parent; attempt, outgoing, connection, outbox
+// - beside it: interest
 // - on the other side: client
 mod ack;
 mod acked;
@@ -47,6 +48,7 @@ mod hub;
 mod inbox;
 mod incoming;
 mod index;
+mod interest;
 mod joined;
 mod journal;
 mod ledger;
@@ -104,8 +106,8 @@ pub use crate::delivery::{Delivery, Gap, GapReason, Message, Via};
 pub use crate::engine::{Engine, EngineBuilder};
 pub use crate::error::{
     AckError, Closed, ConfigError, DecodeError, EmitError, EncodeError, EventError, ForgottenTick,
-    MembershipError, NamespaceError, PatternError, ProtocolError, ReceiveError, RecvTimeoutError, Refusal,
-    SendError, StaleSocket,
+    MembershipError, NamespaceError, OutOfGrid, PatternError, ProtocolError, ReceiveError, RecvTimeoutError,
+    Refusal, SendError, StaleSocket,
 };
 pub use crate::event::{EventHandle, IntoEvent};
 pub use crate::handlers::Outcome;
@@ -113,6 +115,7 @@ pub use crate::handshake::Handshake;
 pub use crate::history::{History, Joined, Past};
 pub use crate::inbox::{Inbox, Iter};
 pub use crate::incoming::{AckSender, Incoming};
+pub use crate::interest::{Cell, Grid, Interest, Moved, Plan};
 pub use crate::journal::RoomEvent;
 pub use crate::listeners::ListenerId;
 pub use crate::name::{RoomName, RoomNameError};

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use counting::allocations;
-use roomcast::{Engine, EventHandle, Inbox, Namespace, Payload, Room, Socket, Target};
+use roomcast::{Engine, EventHandle, Grid, Inbox, Interest, Namespace, Payload, Room, Socket, Target};
 
 /// Messages in a segment of a room that is read along.
 const SEGMENT: u64 = 16;
@@ -274,4 +274,26 @@ fn joining_and_leaving() {
     });
     // The room besides, with its log.
     assert_eq!(made_and_gone, (3, 0));
+}
+
+#[test]
+fn moving_without_a_change_of_cells() {
+    let (socket, _inbox) = Engine::new().of("/allocations").unwrap().connect();
+    let grid = Grid::new(10.0).unwrap();
+    let by_radius = grid.radius(35.0).unwrap().hysteresis(20.0).unwrap();
+    for grid in [grid, grid.hysteresis(5.0).unwrap(), by_radius] {
+        let mut interest = Interest::new(grid);
+        interest.move_to(5.0, 5.0).unwrap().apply(&socket).unwrap();
+        let mut walk = |steps: &mut dyn Iterator<Item = u32>| {
+            let before = allocations();
+            let changed = steps.filter(|step| {
+                let (x, y) = (5.0 + f64::from(step % 40) / 10.0, 5.0 - f64::from(step % 30) / 10.0);
+                !interest.move_to(x, y).unwrap().apply(&socket).unwrap().is_empty()
+            });
+            (changed.count(), allocations() - before)
+        };
+        walk(&mut (0..1000)); // to enter what is near some part of the way
+        assert_eq!(walk(&mut (0..1000)), (0, 0));
+        interest.clear().apply(&socket).unwrap();
+    }
 }

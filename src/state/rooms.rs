@@ -62,6 +62,20 @@ impl SocketCore {
         changed
     }
 
+    /// Joins those of the first rooms that it is not in, then leaves those of the second that it is in. Both are of
+    /// different rooms, each once.
+    pub(crate) fn exchange(
+        this: &Arc<Self>,
+        join: &[RoomRef<'_>],
+        leave: &[RoomRef<'_>],
+    ) -> Result<(), MembershipError> {
+        Self::admit(this, join)?;
+        this.check(leave)?;
+        let exchanged = this.exchange_admitted(join, leave);
+        NamespaceCore::tell_rooms(&this.namespace);
+        exchanged
+    }
+
     /// The rooms that it is in, in joining order; until it has said good-bye those that it was in.
     pub(crate) fn rooms(&self) -> Vec<RoomName> {
         let state = self.state.lock();
@@ -111,24 +125,30 @@ impl SocketCore {
         let mut trash = Trash::default();
         let mut state = self.state.lock();
         state.check_open()?;
-        self.check_number(&state, rooms, true, &mut trash)?;
-        let mut claimed = self.claim(&state, rooms, &mut trash)?;
         let before = state.rooms.len();
-        let mut join = |&room| self.join_one(&mut state, room, &mut claimed, &mut trash).map(drop);
-        let joined = rooms.iter().try_for_each(&mut join);
-        give_back(claimed, &mut trash);
-        if let Err(error) = joined {
-            self.undo(&mut state, before, &mut trash);
-            return Err(error);
-        }
+        self.check_number(&state, rooms, before, true, &mut trash)?;
+        self.join_all(&mut state, rooms, &mut trash)?;
         Ok(state.rooms.len() - before)
+    }
+
+    fn exchange_admitted(&self, join: &[RoomRef<'_>], leave: &[RoomRef<'_>]) -> Result<(), MembershipError> {
+        let mut trash = Trash::default();
+        let mut state = self.state.lock();
+        state.check_open()?;
+        let gone: SmallVec<[u64; 8]> = leave.iter().filter_map(|room| self.since(&state, *room)).collect();
+        self.check_number(&state, join, state.rooms.len() - gone.len(), true, &mut trash)?;
+        self.join_all(&mut state, join, &mut trash)?;
+        for since in gone {
+            self.leave_one(&mut state, since, &self.namespace.pile(), &mut trash);
+        }
+        Ok(())
     }
 
     fn join_admitted_with(&self, room: &[RoomRef<'_>; 1], past: Past) -> Result<Joined, MembershipError> {
         let mut trash = Trash::default();
         let mut state = self.state.lock();
         state.check_open()?;
-        self.check_number(&state, room, true, &mut trash)?;
+        self.check_number(&state, room, state.rooms.len(), true, &mut trash)?;
         let mut claimed = self.claim(&state, room, &mut trash)?;
         let mut entered = None;
         let sequence =
@@ -149,11 +169,7 @@ impl SocketCore {
         state.check_open()?;
         let before = state.rooms.len();
         for &room in rooms {
-            let id = match room {
-                RoomRef::Topic(topic) => Some(topic.id()),
-                RoomRef::Name(name) => self.namespace.rooms.id(name),
-            };
-            if let Some(since) = id.and_then(|id| state.rooms.since(id)) {
+            if let Some(since) = self.since(&state, room) {
                 self.leave_one(&mut state, since, &self.namespace.pile(), &mut trash);
             }
         }
@@ -164,7 +180,7 @@ impl SocketCore {
         let mut trash = Trash::default();
         let mut state = self.state.lock();
         state.check_open()?;
-        self.check_number(&state, rooms, false, &mut trash)?;
+        self.check_number(&state, rooms, 0, false, &mut trash)?;
         let mut claimed = self.claim(&state, rooms, &mut trash)?;
         let before = state.rooms.len();
         let join = |&room| self.join_one(&mut state, room, &mut claimed, &mut trash);
@@ -186,18 +202,18 @@ impl SocketCore {
         Ok((joined, gone.len()))
     }
 
-    /// Fails if it would be in too many rooms when it has joined these, and left all others unless it `keeps` them;
-    /// or if too many would be made.
+    /// Fails if it would be in too many rooms when it has joined these, beside as many others as it will be in
+    /// `before`: those of these that it is in are among them if it `keeps` them. Or if too many would be made.
     fn check_number(
         &self,
         state: &State,
         rooms: &[RoomRef<'_>],
+        before: usize,
         keeps: bool,
         trash: &mut Trash,
     ) -> Result<(), MembershipError> {
         let index = &self.namespace.rooms;
         let Config { max_rooms_per_socket, max_rooms, .. } = self.namespace.engine.config;
-        let before = if keeps { state.rooms.len() } else { 0 };
         let fits = |number: usize, limit: usize| rooms.len() <= limit.saturating_sub(number);
         if fits(before, max_rooms_per_socket) && fits(index.len(), max_rooms) {
             return Ok(()); // nearly always: without counting which are new
@@ -256,6 +272,25 @@ impl SocketCore {
         Ok(claimed)
     }
 
+    /// Joins those of these rooms that it is not in, or none of them.
+    #[inline]
+    fn join_all(
+        &self,
+        state: &mut State,
+        rooms: &[RoomRef<'_>],
+        trash: &mut Trash,
+    ) -> Result<(), MembershipError> {
+        let mut claimed = self.claim(state, rooms, trash)?;
+        let before = state.rooms.len();
+        let mut join = |&room| self.join_one(state, room, &mut claimed, trash).map(drop);
+        let joined = rooms.iter().try_for_each(&mut join);
+        give_back(claimed, trash);
+        if joined.is_err() {
+            self.undo(state, before, trash);
+        }
+        joined
+    }
+
     /// Joins a room if it is not in it, and returns since when it is.
     fn join_one(
         &self,
@@ -300,6 +335,16 @@ impl SocketCore {
             RoomRef::Topic(topic) => join(topic),
             RoomRef::Name(name) => self.namespace.pin_room(name, join)?,
         }
+    }
+
+    /// Since when it is in a room, if it is.
+    #[inline]
+    fn since(&self, state: &State, room: RoomRef<'_>) -> Option<u64> {
+        let id = match room {
+            RoomRef::Topic(topic) => topic.id(),
+            RoomRef::Name(name) => self.namespace.rooms.id(name)?,
+        };
+        state.rooms.since(id)
     }
 
     /// Leaves the rooms that it has joined since it was in this many.
