@@ -239,7 +239,7 @@ impl<'a> Delivery<'a> {
     /// targeted rooms, it is the first listed one that the socket was a member of.
     #[must_use]
     pub fn room(&self) -> Option<&'a RoomName> {
-        self.room?.name()
+        self.room?.kind().room()
     }
 
     /// Returns by which way the message came, or `None` for a gap over all rooms.
@@ -324,7 +324,7 @@ impl<'a> From<&'a Kind> for Via<'a> {
     fn from(kind: &'a Kind) -> Self {
         match kind {
             Kind::Everyone => Self::Namespace,
-            Kind::Named(name) => Self::Room(name),
+            Kind::Named(name) | Kind::Aside(name) => Self::Room(name),
             Kind::Direct => Self::Direct,
         }
     }
@@ -389,10 +389,7 @@ impl Message {
     /// Returns the room that it came by, as [`Delivery::room`].
     #[must_use]
     pub fn room(&self) -> Option<&RoomName> {
-        match &self.kind {
-            Some(Kind::Named(name)) => Some(name),
-            _ => None,
-        }
+        self.kind.as_ref()?.room()
     }
 
     /// Returns by which way it came, as [`Delivery::via`].

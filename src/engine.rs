@@ -104,10 +104,11 @@ impl Engine {
     /// is far from 0, such as the time of day, ends all that were set before it. What is due runs in
     /// this call, under no lock. An earlier time than the latest changes nothing back.
     ///
-    /// A tick is also a boundary in the order of messages: [`Inbox::drain_before`](crate::Inbox::drain_before) reads up
-    /// to it, and [`Namespace::tick_of`](crate::Namespace::tick_of) tells in which one a message was emitted. What is due
+    /// First of all those who watch a [`Presence`](crate::Presence) are told what has changed in the tick that ends with
+    /// this call. A tick is a boundary in the order of messages, too: [`Inbox::drain_before`](crate::Inbox::drain_before)
+    /// reads up to it, and [`Namespace::tick_of`](crate::Namespace::tick_of) tells in which one a message was emitted. What is due
     /// in this call is of the tick that begins with it. And [lifetimes](crate::Broadcast::lifetime) and the
-    /// [age](crate::History::age) of a history count by it. O(namespaces), beside what is due.
+    /// [age](crate::History::age) of a history count by it. O(namespaces and watched presences), beside what is due.
     ///
     /// ```
     /// use roomcast::{DisconnectReason, Engine, Handshake};
@@ -121,6 +122,7 @@ impl Engine {
     /// assert_eq!(connection.closed(), Some(DisconnectReason::Timeout));
     /// ```
     pub fn tick(&self, now: Duration) {
+        self.directory.core.flushers.flush_all();
         self.directory.tick(now);
     }
 

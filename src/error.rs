@@ -117,6 +117,33 @@ pub enum Refusal {
     Denied(Box<str>),
 }
 
+/// Why the presence of a socket, or what it watches, was not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PresenceError {
+    /// The socket is closed, for this reason.
+    Closed(DisconnectReason),
+    /// The socket is not connected yet.
+    Connecting,
+    /// The socket is of another namespace than the room.
+    Foreign,
+    /// The socket is not in the room.
+    NotInRoom,
+    /// The socket is not present.
+    NotPresent,
+    /// The key is empty.
+    EmptyKey,
+    /// The key is longer than [`EngineBuilder::max_name_bytes`](crate::EngineBuilder::max_name_bytes) allows.
+    KeyTooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The metadata could not be made a payload.
+    Encode(EncodeError),
+}
+
 /// Why nothing was emitted, to anyone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -345,6 +372,23 @@ impl fmt::Display for MembershipError {
     }
 }
 
+impl fmt::Display for PresenceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(reason) => write!(f, "the socket is closed: {reason}"),
+            Self::Connecting => f.write_str("the socket is not connected yet"),
+            Self::Foreign => f.write_str("the socket is of another namespace"),
+            Self::NotInRoom => f.write_str("the socket is not in the room"),
+            Self::NotPresent => f.write_str("the socket is not present"),
+            Self::EmptyKey => f.write_str("the key is empty"),
+            Self::KeyTooLong { bytes, limit } => {
+                write!(f, "the key has {bytes} bytes, more than the limit of {limit}")
+            }
+            Self::Encode(error) => error.fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -507,6 +551,8 @@ impl Error for AckError {}
 
 impl Error for OutOfGrid {}
 
+impl Error for PresenceError {}
+
 impl Error for ConfigError {}
 
 impl From<BadPath> for NamespaceError {
@@ -542,6 +588,12 @@ impl From<EncodeError> for SendError {
 impl From<ReceiveError> for SendError {
     fn from(error: ReceiveError) -> Self {
         Self::Receive(error)
+    }
+}
+
+impl From<EncodeError> for PresenceError {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What names events, and the table that makes small numbers of them.
 
 use std::array;
-use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::atomic::AtomicU32;
@@ -10,7 +9,7 @@ use hashbrown::HashTable;
 use smol_str::SmolStr;
 
 use crate::error::EventError;
-use crate::sync::{IS_MODEL, OnceLock, Ordering, RwLock};
+use crate::sync::{IS_MODEL, Keys, OnceLock, Ordering, RwLock};
 use crate::token::{Event, Typed, Untyped};
 
 /// Names that no event has: those that Socket.IO keeps for itself.
@@ -214,7 +213,7 @@ pub struct EventTable {
     limit: usize,
     max_name_bytes: usize,
     numbers: RwLock<HashTable<u32>>,
-    hasher: RandomState,
+    hasher: Keys,
     chunks: [OnceLock<Box<[OnceLock<SmolStr>]>>; CHUNKS],
 }
 
@@ -232,7 +231,7 @@ impl EventTable {
             limit: limit.min(MAX_EVENT_NAMES),
             max_name_bytes,
             numbers: RwLock::new(HashTable::new()),
-            hasher: RandomState::new(),
+            hasher: Keys::default(),
             chunks: array::from_fn(|_| OnceLock::new()),
         }
     }
@@ -244,6 +243,15 @@ impl EventTable {
             EventId::Unlisted(_) => UNLISTED,
         };
         Ok(EventHandle { name: SmolStr::new(name), table: self.number, index })
+    }
+
+    /// Resolves a name of the crate's own, however long names may be.
+    pub(crate) fn own(&self, name: &'static str) -> EventHandle {
+        let index = match self.number(name) {
+            EventId::Listed(index) => index,
+            EventId::Unlisted(_) => UNLISTED,
+        };
+        EventHandle { name: SmolStr::new_static(name), table: self.number, index }
     }
 
     /// Returns the name with this number.
@@ -289,17 +297,22 @@ impl EventTable {
 
     fn id(&self, name: &str) -> Result<EventId, EventError> {
         self.check_emitted(name)?;
+        Ok(self.number(name))
+    }
+
+    /// The number of a name, which it is given if it has none.
+    fn number(&self, name: &str) -> EventId {
         let hash = self.hasher.hash_one(name);
         let is_it = |&index: &u32| self.name(index) == name;
         if let Some(&index) = self.numbers.read().find(hash, is_it) {
-            return Ok(EventId::Listed(index));
+            return EventId::Listed(index);
         }
         let mut numbers = self.numbers.write();
         if let Some(&index) = numbers.find(hash, is_it) {
-            return Ok(EventId::Listed(index));
+            return EventId::Listed(index);
         }
         if numbers.len() >= self.limit {
-            return Ok(EventId::Unlisted(SmolStr::new(name)));
+            return EventId::Unlisted(SmolStr::new(name));
         }
         let index = numbers.len();
         let (chunk, place) = locate(index);
@@ -308,7 +321,7 @@ impl EventTable {
         names[place].set(SmolStr::new(name)).expect("each number is given out once, under the lock");
         let index = u32::try_from(index).expect("the limit is far below");
         numbers.insert_unique(hash, index, |&index| self.hasher.hash_one(self.name(index)));
-        Ok(EventId::Listed(index))
+        EventId::Listed(index)
     }
 }
 

@@ -3,15 +3,15 @@
 
 // Files import only downwards. From the ground up:
 //
-// - ground: clock, defect, encodings, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
+// - ground: clock, defect, encodings, flushers, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
 // - what travels: name, journal, order, error, data, payload, encode, decode, convert, segment, event, terms, entry,
 //   pattern, rejection, packet
-// - the engine: log, mailbox, ledger, config, history, ticks; topic, with all that happens under a room's lock; delivery,
-//   codec, index, joined; ack, reader, state
+// - the engine: log, mailbox, ledger, roster, config, history, ticks; topic, with all that happens under a room's lock;
+//   delivery, codec, index, joined; ack, reader, state
 // - its handles: room, target, recipients, broadcast, socket, inbox, namespace, acked, selection
 // - the server model: handshake, transport, ready, decision, incoming, handlers, registry, session, hub; directory, engine;
 //   parent; attempt, outgoing, connection, outbox
-// - beside it: interest
+// - beside it: interest, presence
 // - on the other side: client
 mod ack;
 mod acked;
@@ -37,6 +37,7 @@ mod engine;
 mod entry;
 mod error;
 mod event;
+mod flushers;
 mod foreign;
 mod gate;
 mod growth;
@@ -67,6 +68,7 @@ mod packet;
 mod parent;
 mod pattern;
 mod payload;
+mod presence;
 mod reader;
 mod ready;
 mod reason;
@@ -75,6 +77,7 @@ mod registry;
 mod rejection;
 mod roll;
 mod room;
+mod roster;
 mod segment;
 mod selection;
 mod serial;
@@ -106,8 +109,8 @@ pub use crate::delivery::{Delivery, Gap, GapReason, Message, Via};
 pub use crate::engine::{Engine, EngineBuilder};
 pub use crate::error::{
     AckError, Closed, ConfigError, DecodeError, EmitError, EncodeError, EventError, ForgottenTick,
-    MembershipError, NamespaceError, OutOfGrid, PatternError, ProtocolError, ReceiveError, RecvTimeoutError,
-    Refusal, SendError, StaleSocket,
+    MembershipError, NamespaceError, OutOfGrid, PatternError, PresenceError, ProtocolError, ReceiveError,
+    RecvTimeoutError, Refusal, SendError, StaleSocket,
 };
 pub use crate::event::{EventHandle, IntoEvent};
 pub use crate::handlers::Outcome;
@@ -125,10 +128,14 @@ pub use crate::packet::{ClientPacket, ServerPacket};
 pub use crate::parent::Parent;
 pub use crate::pattern::Params;
 pub use crate::payload::Payload;
+pub use crate::presence::Presence;
 pub use crate::ready::{ReadyQueue, ReadyTransport};
 pub use crate::reason::DisconnectReason;
 pub use crate::rejection::{Failure, Rejection};
 pub use crate::room::Room;
+pub use crate::roster::{
+    PRESENCE_COUNT, PRESENCE_DIFF, PRESENCE_STATE, PresenceCount, PresenceDiff, PresenceEntry, PresenceState,
+};
 pub use crate::selection::Selected;
 pub use crate::slab::SocketId;
 pub use crate::socket::Socket;

@@ -44,6 +44,13 @@ impl Room {
         Ok(Self { topic, namespace: Arc::clone(namespace) })
     }
 
+    /// What is told of a room, as one: to be emitted to, and nothing else.
+    pub(crate) fn aside(namespace: &Arc<NamespaceCore>, name: &RoomName) -> Self {
+        let topic = namespace.aside(name);
+        add_handle(&topic);
+        Self { topic, namespace: Arc::clone(namespace) }
+    }
+
     /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &RoomName {

@@ -11,10 +11,10 @@
 //! 2. a socket's state
 //! 3. a shard of a namespace's room index
 //! 4. a room
-//! 5. a mailbox's post; a journal's notes
+//! 5. a mailbox's post; a journal's notes; a roster
 //! 6. the engine's slab of sockets; a namespace's settings, its list of those who connect, its gate; the
 //!    event table; the engine's clock; the table of acknowledgements, then one of them; lists of handlers;
-//!    users' data; what is in a connection's queues; a namespace's ticks
+//!    users' data; what is in a connection's queues; a namespace's ticks; what is told with a tick
 //!
 //! # No user code under a lock
 //!
@@ -34,11 +34,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU64;
 
+mod asides;
 mod cut;
 mod rooms;
 
 pub(crate) use self::cut::Cut;
 
+use self::asides::Asides;
 use self::cut::Closing;
 use crate::ack::table::AckTable;
 use crate::clock::Clock;
@@ -46,6 +48,7 @@ use crate::config::{Backlog, Config, Overflow};
 use crate::data::DataMap;
 use crate::error::{MembershipError, Refusal, StaleSocket};
 use crate::event::EventTable;
+use crate::flushers::Flushers;
 use crate::foreign::catch;
 use crate::index::RoomIndex;
 use crate::joined::Joined;
@@ -65,6 +68,8 @@ pub(crate) struct EngineCore {
     pub(crate) panics: List<PanicHook>,
     pub(crate) events: EventTable,
     pub(crate) clock: std::sync::Arc<Clock>,
+    /// What is told at the end of a tick.
+    pub(crate) flushers: Flushers,
     sockets: RwLock<IdSlab<Arc<SocketCore>>>,
     /// How many sockets are open.
     open: AtomicUsize,
@@ -165,6 +170,7 @@ struct State {
     /// When it joined its own topic.
     direct: u64,
     rooms: Joined,
+    asides: Asides,
     /// Set when it is closed.
     closing: Option<Box<Closing>>,
 }
@@ -201,6 +207,7 @@ impl EngineCore {
         Self {
             events: EventTable::new(config.event_names, config.max_name_bytes),
             clock: std::sync::Arc::new(Clock::new()),
+            flushers: Flushers::new(),
             panics: List::new(),
             sockets: RwLock::new(IdSlab::new()),
             open: AtomicUsize::new(0),
@@ -300,7 +307,13 @@ impl NamespaceCore {
                 is_surplus,
                 phase: AtomicU8::new(CONNECTING),
                 direct: OnceLock::new(),
-                state: Mutex::new(State { everyone: None, direct: 0, rooms: Joined::new(), closing: None }),
+                state: Mutex::new(State {
+                    everyone: None,
+                    direct: 0,
+                    rooms: Joined::new(),
+                    asides: Asides::default(),
+                    closing: None,
+                }),
             });
             begun = Some(Arc::clone(&socket));
             socket
@@ -327,6 +340,11 @@ impl NamespaceCore {
 
     pub(crate) fn check(&self, name: &RoomName) -> Result<(), RoomNameError> {
         name.check(self.engine.config.max_name_bytes)
+    }
+
+    /// Makes what is to be told to those who watch a room.
+    pub(crate) fn aside(&self, name: &RoomName) -> Arc<Topic> {
+        Arc::new(self.engine.topic(&self.order, Kind::Aside(name.clone()), &self.backlog()))
     }
 
     /// Calls `pin` with the room of this name, which it makes if there is none.
@@ -537,7 +555,7 @@ impl SocketCore {
     /// Closes it and takes it out of everything, and tells whether it is to say good-bye; or `None`, if it
     /// is closed.
     fn take_out(&self, reason: &DisconnectReason) -> Option<bool> {
-        let _socket; // dropped, like the trash, when no lock is held
+        let (_socket, _asides); // dropped, like the trash, when no lock is held
         let mut trash = Trash::default();
         let mut state = self.state.lock();
         if state.closing.is_some() {
@@ -556,6 +574,7 @@ impl SocketCore {
         for since in rooms {
             self.leave_one(&mut state, since, &Pile::ANY, &mut trash);
         }
+        _asides = self.leave_asides(&mut state, &mut trash);
         if let Some(direct) = self.direct.get() {
             direct.leave(order, &self.post, state.direct, &Pile::ANY, &mut trash);
         }

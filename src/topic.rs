@@ -55,6 +55,7 @@ use crate::name::RoomName;
 use crate::order::Order;
 use crate::reason::DisconnectReason;
 use crate::roll::Roll;
+use crate::roster::{PresenceEntry, Roster};
 use crate::segment::{Cursor, Position};
 use crate::slab::SocketId;
 use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
@@ -102,6 +103,18 @@ pub(crate) enum Kind {
     /// One socket.
     Direct,
     Named(RoomName),
+    /// What is told of a room, to those who watch it.
+    Aside(RoomName),
+}
+
+impl Kind {
+    /// The room that it is, or is about.
+    pub(crate) fn room(&self) -> Option<&RoomName> {
+        match self {
+            Self::Named(name) | Self::Aside(name) => Some(name),
+            Self::Everyone | Self::Direct => None,
+        }
+    }
 }
 
 pub(crate) struct Topic {
@@ -110,7 +123,7 @@ pub(crate) struct Topic {
     kind: Kind,
     /// Public handles: while there are any, an empty room stays in the index.
     handles: AtomicUsize,
-    /// What users keep with it.
+    /// What users, and layers above, keep with it.
     data: DataMap,
     inner: Mutex<Inner>,
 }
@@ -209,7 +222,7 @@ impl Topic {
     pub(crate) fn name(&self) -> Option<&RoomName> {
         match &self.kind {
             Kind::Named(name) => Some(name),
-            Kind::Everyone | Kind::Direct => None,
+            Kind::Everyone | Kind::Direct | Kind::Aside(_) => None,
         }
     }
 
@@ -219,6 +232,17 @@ impl Topic {
 
     pub(crate) fn data(&self) -> &DataMap {
         &self.data
+    }
+
+    /// Who is present, if that is kept: with the data, as few rooms have it. One load for a room without any.
+    #[inline]
+    pub(crate) fn roster(&self) -> Option<std::sync::Arc<Roster>> {
+        self.data.get()
+    }
+
+    /// Who is present, which is kept from now on.
+    pub(crate) fn keep_roster(&self) -> std::sync::Arc<Roster> {
+        self.data.get_or_insert_with(Roster::new)
     }
 
     /// Whether it has neither members nor handles.
@@ -626,6 +650,12 @@ impl Inner {
 #[derive(Debug, Default)]
 pub(crate) struct Trash {
     pub(crate) topics: SmallVec<[Arc<Topic>; 2]>,
+    /// What was said of sockets that were present in rooms that they left.
+    #[expect(
+        clippy::box_collection,
+        reason = "mostly there is none, and each join and leave makes one of these"
+    )]
+    absent: Option<Box<Vec<PresenceEntry>>>,
     /// Rooms that may have kept something for memberships that were folded away, and for them alone.
     folded: Vec<Arc<Topic>>,
     segments: Garbage<Entry>,
@@ -637,6 +667,12 @@ pub(crate) struct Trash {
 }
 
 impl Trash {
+    /// Takes what was said of a socket that was present.
+    #[cold]
+    pub(crate) fn absent(&mut self, entry: PresenceEntry) {
+        self.absent.get_or_insert_default().push(entry);
+    }
+
     /// Leaves a change in a mailbox.
     pub(crate) fn tell(&mut self, order: &Order, post: &Post, change: Change, pile: &Pile) {
         let pushed = post.push(change, |changes, held| fold(changes, held, pile, post.id(), self));

@@ -32,6 +32,7 @@
 //! | a tick against a drain up to it       | `past::nothing_of_a_tick_is_read_before_it`                  |
 //! | counts read against what changes them | `engine::what_is_counted_was_so_at_some_moment`              |
 //! | made against made, what is made once  | all of `once`                                                |
+//! | presence against leave, watch, flush  | all of `presence`                                            |
 
 mod ack;
 mod capacity;
@@ -48,6 +49,7 @@ mod membership;
 mod once;
 mod outgoing;
 mod past;
+mod presence;
 mod room;
 mod scene;
 mod segment;

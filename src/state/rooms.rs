@@ -357,6 +357,10 @@ impl SocketCore {
 
     pub(super) fn leave_one(&self, state: &mut State, since: u64, pile: &Pile, trash: &mut Trash) {
         let Some(topic) = state.rooms.remove(since) else { return };
+        // First: who is present is a member.
+        if let Some(roster) = topic.roster() {
+            roster.remove(self.id()).into_iter().for_each(|entry| trash.absent(entry));
+        }
         if topic.leave(&self.namespace.order, &self.post, since, pile, trash) {
             trash.topics.extend(self.namespace.rooms.remove_idle(&topic));
         }

@@ -19,6 +19,10 @@ pub(crate) use crossbeam_channel::RecvTimeoutError;
 #[cfg(roomcast_loom)]
 pub(crate) use loom::cell::UnsafeCell;
 
+/// Hashes alike each time, as a model is to take the same steps each time: a look-up compares what its table says is
+/// near, and comparing may be a step.
+pub(crate) type Keys = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
+
 /// The checker's mutex with parking_lot's interface.
 #[derive(Debug)]
 pub(crate) struct Mutex<T>(checker::sync::Mutex<T>);

@@ -3,6 +3,7 @@
 pub(crate) use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 #[cfg(not(any(roomcast_lock_order, roomcast_rtsan)))]
 pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
+pub(crate) use std::collections::hash_map::RandomState as Keys;
 pub(crate) use std::sync::Arc;
 #[cfg(not(roomcast_tsan))]
 pub(crate) use std::sync::OnceLock;
