@@ -1,6 +1,6 @@
 //! The rest of the guide: the [server model](server), [transports](transport), [histories](history) and messages that
-//! replace others or expire, [interest] in what is near, what is [promised](guarantees) and what is not, and a
-//! [dictionary](socketio) for those who know Socket.IO.
+//! replace others or expire, [interest] in what is near, [presence], what is [promised](guarantees) and what is not, and
+//! a [dictionary](socketio) for those who know Socket.IO.
 //!
 //! The [front page](crate) is the first chapter: whom a message is for, payloads, ways to read, falling behind.
 
@@ -19,6 +19,9 @@ pub mod history {}
 
 #[doc = include_str!("guide/interest.md")]
 pub mod interest {}
+
+#[doc = include_str!("guide/presence.md")]
+pub mod presence {}
 
 #[doc = include_str!("guide/guarantees.md")]
 pub mod guarantees {}
