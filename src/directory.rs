@@ -25,6 +25,7 @@ use crate::pattern::{Params, Pattern};
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
 use crate::state::{Cut, EngineCore, NamespaceCore, NamespaceFull, SocketCore};
+use crate::stats::{EngineStats, NamespaceStats};
 use crate::sync::{Arc as Shared, AtomicBool, Mutex, Ordering};
 
 pub(crate) struct Directory {
@@ -69,6 +70,10 @@ struct Table {
     /// In the order in which they were made, which is that in which they are asked.
     parents: Vec<Arc<ParentCore>>,
     is_closed: bool,
+    /// Namespaces that were taken away and are being closed.
+    leaving: Vec<Shared<NamespaceCore>>,
+    /// What those did that are closed.
+    gone: NamespaceStats,
 }
 
 struct Entry {
@@ -99,7 +104,13 @@ impl Directory {
         Arc::new(Self {
             core,
             created: List::new(),
-            table: Mutex::new(Table { by_path, parents: Vec::new(), is_closed: false }),
+            table: Mutex::new(Table {
+                by_path,
+                parents: Vec::new(),
+                is_closed: false,
+                leaving: Vec::new(),
+                gone: NamespaceStats::default(),
+            }),
             connections: Mutex::new(Slab::new()),
         })
     }
@@ -205,6 +216,7 @@ impl Directory {
         let removed = {
             let mut table = self.table.lock();
             let removed = table.by_path.remove(&*path);
+            table.leaving.extend(removed.iter().map(|entry| Shared::clone(&entry.core)));
             if path == "/" && removed.is_some() {
                 let root = Entry::root(&self.core);
                 table.by_path.insert(root.core.path.clone(), root);
@@ -213,6 +225,7 @@ impl Directory {
         };
         let Some(removed) = removed else { return false };
         removed.core.close(&DisconnectReason::NamespaceRemoved);
+        self.count_gone(&[removed.core]);
         true
     }
 
@@ -221,6 +234,8 @@ impl Directory {
         let (closed, parents) = {
             let mut table = self.table.lock();
             table.is_closed = true;
+            let cores = cores(table.by_path.values());
+            table.leaving.extend(cores);
             (std::mem::take(&mut table.by_path), std::mem::take(&mut table.parents))
         };
         // All are cut off before the hooks of one are called.
@@ -239,6 +254,7 @@ impl Directory {
         Cut::tell_all(cut);
         hooks.into_iter().for_each(|tell| tell());
         namespaces.iter().for_each(|namespace| namespace.retire());
+        self.count_gone(&namespaces);
         for entry in closed.into_values() {
             contain(|| drop(entry)); // with a parent, perhaps
         }
@@ -268,6 +284,44 @@ impl Directory {
         self.connections.lock().len()
     }
 
+    /// What all namespaces have done and hold: those that are there, those that are being closed, and those that are
+    /// gone. Each is in one of the three.
+    pub(crate) fn stats(&self) -> EngineStats {
+        let (present, leaving, gone) = {
+            let table = self.table.lock();
+            (cores(table.by_path.values()), table.leaving.clone(), table.gone)
+        };
+        let present: Vec<_> = present.iter().map(|namespace| namespace.stats()).collect();
+        let mut total = gone;
+        present.iter().for_each(|stats| total += *stats);
+        leaving.iter().for_each(|namespace| total += namespace.stats());
+        total.is_tracked = !present.is_empty() && present.iter().all(|stats| stats.is_tracked);
+        EngineStats {
+            namespaces: present.len(),
+            connections: self.connection_count(),
+            event_names: self.core.events.len(),
+            refused: self.core.refused.busy(),
+            protocol_errors: self.core.refused.protocol(),
+            total,
+        }
+    }
+
+    /// Adds what namespaces did that are closed: nothing more is emitted in them.
+    fn count_gone(&self, closed: &[Shared<NamespaceCore>]) {
+        let stats: Vec<_> = closed.iter().map(|namespace| namespace.stats().past()).collect();
+        let left: Vec<_> = {
+            let mut table = self.table.lock();
+            stats.into_iter().for_each(|stats| table.gone += stats);
+            let is_closed = |namespace: &Shared<NamespaceCore>| {
+                closed.iter().any(|other| Shared::ptr_eq(other, namespace))
+            };
+            let (left, leaving) = std::mem::take(&mut table.leaving).into_iter().partition(is_closed);
+            table.leaving = leaving;
+            left
+        };
+        drop(left); // each the last handle, perhaps
+    }
+
     /// Takes a child away if nobody is in it.
     fn remove_vacant(&self, namespace: &Shared<NamespaceCore>) {
         let removed = {
@@ -281,9 +335,11 @@ impl Directory {
             if !table.by_path.get(&*namespace.path).is_some_and(is_vacant) {
                 return;
             }
+            table.leaving.push(Shared::clone(namespace));
             table.by_path.remove(&*namespace.path)
         };
         namespace.close(&DisconnectReason::NamespaceRemoved);
+        self.count_gone(&[Shared::clone(namespace)]);
         drop(removed);
     }
 

@@ -357,6 +357,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Has all namespaces [track](crate::Namespace::track_progress) how far their sockets have read, from the start.
+    /// Default: none does.
+    pub fn track_progress(mut self) -> Self {
+        self.config.track_progress = true;
+        self
+    }
+
     /// Creates the engine.
     #[must_use]
     pub fn build(self) -> Engine {

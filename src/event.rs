@@ -254,6 +254,11 @@ impl EventTable {
         EventHandle { name: SmolStr::new_static(name), table: self.number, index }
     }
 
+    /// How many names have a number.
+    pub(crate) fn len(&self) -> usize {
+        self.numbers.read().len()
+    }
+
     /// Returns the name with this number.
     #[inline]
     pub(crate) fn name(&self, index: u32) -> &str {

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::counters::Readings;
 use crate::delivery::{Delivery, Message};
 use crate::error::{Closed, ForgottenTick, RecvTimeoutError};
 use crate::foreign::contain;
 use crate::mailbox::Wake;
-use crate::reader::{Reader, Sleep};
+use crate::reader::{Due, Reader, Sleep};
 use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
 use crate::socket::Socket;
@@ -180,6 +181,7 @@ impl Inbox {
                 deliver(delivery);
                 ControlFlow::<Infallible>::Continue(())
             });
+        reader.count(count);
         drop(after);
         Ok(count)
     }
@@ -342,28 +344,45 @@ impl Inbox {
         count: &mut usize,
         deliver: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let is_rest = rest_only && self.reader.in_pass();
+        let (is_rest, before) = (rest_only && self.reader.in_pass(), *count);
         let after = AfterDrain(self);
         let Self { namespace, reader, .. } = &mut *after.0;
         let drained = reader.drain(&namespace.order, &namespace.engine.events, is_rest, count, deliver);
+        reader.count(*count - before);
         if drained.is_break() || is_rest {
-            after.0.give_up_if_overrun();
+            after.0.account();
             std::mem::forget(after);
         }
         drained
     }
 
+    pub(crate) fn readings(&self) -> Readings {
+        self.reader.readings()
+    }
+
     fn advance(&mut self) -> bool {
         let namespace = &*self.namespace;
         let is_delivery = self.reader.advance(&namespace.order, &namespace.engine.events);
-        self.give_up_if_overrun();
+        self.reader.count(usize::from(is_delivery));
+        self.account();
         is_delivery
     }
 
-    /// Disconnects the socket, if it has missed messages where that is the policy.
+    /// Does what is due about what was read.
     #[inline]
-    fn give_up_if_overrun(&mut self) {
-        if self.reader.take_overrun() {
+    fn account(&mut self) {
+        if self.reader.is_due() {
+            let due = self.reader.take_due();
+            self.account_for(due);
+        }
+    }
+
+    /// Adds to what the namespace counts, and disconnects the socket, if it has missed messages where that is the
+    /// policy.
+    #[cold]
+    fn account_for(&self, due: Due) {
+        self.namespace.order.counters().count_readings(due.more);
+        if due.is_overrun {
             self.socket.disconnect(DisconnectReason::Backlog);
         }
     }
@@ -423,7 +442,7 @@ struct AfterDrain<'a>(&'a mut Inbox);
 impl Drop for AfterDrain<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.0.give_up_if_overrun();
+        self.0.account();
         self.0.watch();
     }
 }
@@ -433,7 +452,7 @@ struct OverrunGuard<'a>(&'a mut Inbox);
 
 impl Drop for OverrunGuard<'_> {
     fn drop(&mut self) {
-        self.0.give_up_if_overrun();
+        self.0.account();
     }
 }
 
@@ -455,6 +474,7 @@ impl Drop for Waiting<'_> {
 impl Drop for Inbox {
     fn drop(&mut self) {
         self.socket.disconnect(DisconnectReason::InboxDropped);
+        self.namespace.order.counters().count_readings(self.reader.last_readings());
         let (changes, wake) = self.socket.core().post().abandon();
         drop(wake);
         changes.into_iter().flat_map(|changes| changes.list).for_each(Change::release);

@@ -7,11 +7,19 @@ use crossbeam_utils::CachePadded;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use crate::counters::Tally;
 use crate::name::{RoomName, RoomNameError};
 use crate::sync::{Arc, AtomicUsize, Ordering, RwLock};
 use crate::topic::Topic;
 
-type Shard = CachePadded<RwLock<HashTable<Arc<Topic>>>>;
+type Shard = CachePadded<RwLock<Rooms>>;
+
+#[derive(Debug)]
+struct Rooms {
+    table: HashTable<Arc<Topic>>,
+    /// What those did that were here and are gone.
+    gone: Tally,
+}
 
 /// The named rooms of a namespace: those that have members or handles.
 ///
@@ -32,7 +40,7 @@ impl RoomIndex {
     pub(crate) fn new(shards: usize, limit: usize) -> Self {
         debug_assert!(shards.is_power_of_two());
         Self {
-            shards: (0..shards).map(|_| Shard::new(RwLock::new(HashTable::new()))).collect(),
+            shards: (0..shards).map(|_| Shard::new(RwLock::new(Rooms::new()))).collect(),
             hasher: RandomState::new(),
             len: CachePadded::new(AtomicUsize::new(0)),
             limit,
@@ -46,13 +54,13 @@ impl RoomIndex {
 
     pub(crate) fn get(&self, name: &RoomName) -> Option<Arc<Topic>> {
         let hash = self.hasher.hash_one(name);
-        self.shard(hash).read().find(hash, is_named(name)).cloned()
+        self.shard(hash).read().table.find(hash, is_named(name)).cloned()
     }
 
     /// The id of the room of this name.
     pub(crate) fn id(&self, name: &RoomName) -> Option<u64> {
         let hash = self.hasher.hash_one(name);
-        self.shard(hash).read().find(hash, is_named(name)).map(|room| room.id())
+        self.shard(hash).read().table.find(hash, is_named(name)).map(|room| room.id())
     }
 
     /// Calls `pin` with the room of this name, made by `make` if there is none, before anybody can
@@ -65,7 +73,7 @@ impl RoomIndex {
     ) -> Result<R, RoomNameError> {
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).write();
-        let room = match shard.entry(hash, is_named(name), |room| self.hash(room)) {
+        let room = match shard.table.entry(hash, is_named(name), |room| self.hash(room)) {
             Entry::Occupied(entry) => entry,
             Entry::Vacant(entry) => {
                 let one_more = |len| (len < self.limit).then(|| len + 1);
@@ -82,26 +90,32 @@ impl RoomIndex {
         let name = room.name()?;
         let hash = self.hasher.hash_one(name);
         let mut shard = self.shard(hash).write();
-        let entry = shard.find_entry(hash, |other| std::ptr::eq(&**other, room)).ok()?;
-        if !entry.get().is_idle() {
-            return None;
-        }
+        let Rooms { table, gone } = &mut *shard;
+        let entry = table.find_entry(hash, |other| std::ptr::eq(&**other, room)).ok()?;
+        *gone += entry.get().idle_tally()?;
         let removed = entry.remove().0;
         self.len.fetch_sub(1, Ordering::Relaxed);
-        if shard.capacity() > 4 * shard.len().max(16) {
-            shard.shrink_to_fit(|room| self.hash(room));
+        if table.capacity() > 4 * table.len().max(16) {
+            table.shrink_to_fit(|room| self.hash(room));
         }
         Some(removed)
     }
 
     /// All rooms, oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
-        let mut rooms = Vec::new();
+        self.all_and_gone().0
+    }
+
+    /// All rooms, oldest first, and what those did that are gone: each room is in one of the two.
+    pub(crate) fn all_and_gone(&self) -> (Vec<Arc<Topic>>, Tally) {
+        let (mut rooms, mut gone) = (Vec::new(), Tally::default());
         for shard in &self.shards {
-            rooms.extend(shard.read().iter().cloned());
+            let shard = shard.read();
+            rooms.extend(shard.table.iter().cloned());
+            gone += shard.gone;
         }
         rooms.sort_unstable_by_key(|room| room.id());
-        rooms
+        (rooms, gone)
     }
 
     fn shard(&self, hash: u64) -> &Shard {
@@ -111,6 +125,12 @@ impl RoomIndex {
 
     fn hash(&self, room: &Arc<Topic>) -> u64 {
         room.name().map_or(0, |name| self.hasher.hash_one(name))
+    }
+}
+
+impl Rooms {
+    fn new() -> Self {
+        Self { table: HashTable::new(), gone: Tally::default() }
     }
 }
 

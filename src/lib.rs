@@ -4,14 +4,15 @@
 // Files import only downwards. From the ground up:
 //
 // - ground: clock, defect, encodings, flushers, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
-// - what travels: name, journal, order, error, data, payload, encode, decode, convert, segment, event, terms, entry,
-//   pattern, rejection, packet
+// - what travels: name, journal, counters, order, error, data, payload, encode, decode, convert, segment, event, terms,
+//   entry, pattern, rejection, packet, stats
 // - the engine: log, mailbox, ledger, roster, config, history, ticks; topic, with all that happens under a room's lock;
 //   delivery, codec, index, joined; ack, reader, state
 // - its handles: room, target, recipients, broadcast, socket, inbox, namespace, acked, selection
 // - the server model: handshake, transport, ready, decision, incoming, handlers, registry, session, hub; directory, engine;
 //   parent; attempt, outgoing, connection, outbox
 // - beside it: interest, presence
+// - looking at all that: snapshot, observe
 // - on the other side: client
 mod ack;
 mod acked;
@@ -23,6 +24,7 @@ mod codec;
 mod config;
 mod connection;
 mod convert;
+mod counters;
 mod data;
 mod decision;
 #[cfg(feature = "serde")]
@@ -61,6 +63,7 @@ mod merge;
 mod models;
 mod name;
 mod namespace;
+mod observe;
 mod order;
 mod outbox;
 mod outgoing;
@@ -83,8 +86,10 @@ mod selection;
 mod serial;
 mod session;
 mod slab;
+mod snapshot;
 mod socket;
 mod state;
+mod stats;
 mod sync;
 mod target;
 mod terms;
@@ -138,7 +143,9 @@ pub use crate::roster::{
 };
 pub use crate::selection::Selected;
 pub use crate::slab::SocketId;
+pub use crate::snapshot::{NamespaceSnapshot, Snapshot};
 pub use crate::socket::Socket;
+pub use crate::stats::{Disconnects, EngineStats, InboxStats, NamespaceStats, RoomStats, SocketStats};
 pub use crate::target::{IntoRooms, IntoTargets, Target};
 pub use crate::token::{Event, Typed, Untyped};
 pub use crate::transport::Transport;

@@ -162,6 +162,28 @@ impl<T> Log<T> {
         self.limits
     }
 
+    /// How many bytes these are, and what shares their segments.
+    pub(crate) fn retained_bytes(&self) -> u64 {
+        self.taken.bytes - self.head.start().bytes
+    }
+
+    /// How many of the messages that it holds have this sequence or a later one. O(segments). The log holds all of
+    /// them, so nothing is destroyed here.
+    pub(crate) fn since(&self, sequence: u64) -> u64 {
+        let mut last: Option<SegmentRef<T>> = None;
+        loop {
+            match last.as_ref().unwrap_or(&self.head).next() {
+                Next::Segment(next) if next.iter().next().is_some_and(|(first, _)| first < sequence) => {
+                    last = Some(next);
+                }
+                _ => break,
+            }
+        }
+        let segment = last.as_ref().unwrap_or(&self.head);
+        let earlier = segment.iter().take_while(|(it, _)| *it < sequence).count() as u64;
+        self.taken.messages - segment.start().messages - earlier
+    }
+
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
         self.overflow = self.end_of_head();

@@ -139,12 +139,18 @@ impl<C> Mailbox<C> {
         }
     }
 
-    /// Wakes the reader if it sleeps. Under no lock.
-    pub(crate) fn wake(&self) {
+    /// Wakes the reader if it sleeps, and tells whether it did. Under no lock.
+    #[inline]
+    pub(crate) fn wake(&self) -> bool {
         let wake = self.post.lock().take_wake();
-        if let Some(wake) = wake {
-            wake.wake();
-        }
+        let Some(wake) = wake else { return false };
+        wake.wake();
+        true
+    }
+
+    /// Whether the reader sleeps.
+    pub(crate) fn is_asleep(&self) -> bool {
+        matches!(self.post.lock().reader, Reader::Asleep(_))
     }
 
     /// Whether there is anything to [take](Self::take). One load.

@@ -2,6 +2,7 @@
 
 use crossbeam_utils::CachePadded;
 
+use crate::counters::Counters;
 use crate::journal::Journal;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
@@ -12,6 +13,7 @@ pub(crate) struct Order {
     rare: CachePadded<Rare>,
     /// What becomes of the rooms, in that order.
     journal: Journal,
+    counters: Counters,
 }
 
 /// What every drain looks at, and little else changes.
@@ -19,20 +21,31 @@ pub(crate) struct Order {
 struct Rare {
     letters: AtomicU64,
     is_strict: AtomicBool,
+    /// From which sequence on anybody can ask how far readers are, 0 if nobody can.
+    tracked_from: AtomicU64,
 }
 
 impl Order {
     pub(crate) fn new() -> Self {
-        let rare = Rare { letters: AtomicU64::new(0), is_strict: AtomicBool::new(false) };
+        let rare = Rare {
+            letters: AtomicU64::new(0),
+            is_strict: AtomicBool::new(false),
+            tracked_from: AtomicU64::new(0),
+        };
         Self {
             next: CachePadded::new(AtomicU64::new(1)),
             rare: CachePadded::new(rare),
             journal: Journal::new(),
+            counters: Counters::default(),
         }
     }
 
     pub(crate) fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Takes the next sequence.
@@ -66,6 +79,18 @@ impl Order {
     /// From now on, readers keep account of how far they have read: a room disconnects who falls behind.
     pub(crate) fn be_strict(&self) {
         self.rare.is_strict.store(true, Ordering::Release);
+    }
+
+    /// From now on, readers keep account so that others can ask how far they are.
+    pub(crate) fn track(&self) {
+        let from = self.horizon();
+        let _ = self.rare.tracked_from.compare_exchange(0, from, Ordering::AcqRel, Ordering::Acquire);
+        self.be_strict();
+    }
+
+    /// From which sequence on readers keep account for others, if they do.
+    pub(crate) fn tracked_from(&self) -> Option<u64> {
+        Some(self.rare.tracked_from.load(Ordering::Acquire)).filter(|from| *from > 0)
     }
 
     /// Whether readers keep account. One that has met a message of a strict room knows.

@@ -44,8 +44,9 @@ use std::ops::ControlFlow;
 
 use self::memberships::{Found, Memberships};
 use self::plain::Few;
-use self::verdict::{Counts, Pass};
+use self::verdict::{Counts, Notes, Pass};
 use self::wide::Wide;
+use crate::counters::Readings;
 use crate::defect::{self, Defect};
 use crate::delivery::{Delivery, Gap, Item};
 use crate::event::EventTable;
@@ -90,8 +91,10 @@ pub(crate) struct Reader {
     left: u32,
     /// How many messages of this pass were handed out one by one.
     handed: u32,
-    /// What it has done without, though it was for it.
-    counts: Option<Box<Counts>>,
+    /// What it has done without, though it was for it; and whether there is something to [do](Self::take_due).
+    notes: Notes,
+    /// How many deliveries were handed out, gaps included.
+    deliveries: u64,
     /// Where the last delivery came from.
     last: Option<Last>,
     /// What a reader that is polled, has few rooms and loses nothing does not have.
@@ -121,6 +124,19 @@ struct RareState {
     floor: u64,
     /// Whether a gap had to wait for the next pass: until then, what was left is not forgotten.
     is_waiting: bool,
+    /// Of what it has read and lost so far, gaps and what they told of.
+    lost: Readings,
+    /// What was [taken](Reader::take_due) of that.
+    accounted: Readings,
+}
+
+/// What is to be done about what a reader has read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Due {
+    /// The socket is to be disconnected for its backlog.
+    pub(crate) is_overrun: bool,
+    /// What it has read and lost since this was last asked.
+    pub(crate) more: Readings,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +162,8 @@ impl Reader {
             heads: None,
             left: 0,
             handed: 0,
-            counts: None,
+            notes: Notes::default(),
+            deliveries: 0,
             last: None,
             rare: None,
         }
@@ -159,23 +176,52 @@ impl Reader {
 
     /// How many volatile messages it has dropped.
     pub(crate) fn dropped(&self) -> u64 {
-        self.counts.as_ref().map_or(0, |counts| counts.dropped)
+        self.notes.counts().dropped
     }
 
     /// How many messages it has passed over as their lifetime was over.
     pub(crate) fn expired(&self) -> u64 {
-        self.counts.as_ref().map_or(0, |counts| counts.expired)
+        self.notes.counts().expired
     }
 
     /// How many messages it has passed over for a newer one of the same key.
     pub(crate) fn replaced(&self) -> u64 {
-        self.counts.as_ref().map_or(0, |counts| counts.replaced)
+        self.notes.counts().replaced
     }
 
-    /// Whether the socket is to be disconnected for its backlog. Tells once.
+    /// So many deliveries more were handed out, gaps included.
     #[inline]
-    pub(crate) fn take_overrun(&mut self) -> bool {
-        !self.is_plain && self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.is_overrun))
+    pub(crate) fn count(&mut self, deliveries: usize) {
+        self.deliveries += deliveries as u64;
+    }
+
+    /// What it has read and lost so far.
+    pub(crate) fn readings(&self) -> Readings {
+        let lost = self.rare.as_ref().map_or(Readings::default(), |rare| rare.lost);
+        let Counts { dropped, expired, replaced } = self.notes.counts();
+        let delivered = self.deliveries.saturating_sub(lost.gaps);
+        Readings { delivered, volatile: dropped, expired, replaced, ..lost }
+    }
+
+    /// Whether there is something to [do](Self::take_due). Looked at after each drain.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.notes.is_due
+    }
+
+    /// What is to be done about what it has read. Tells of each once.
+    #[cold]
+    pub(crate) fn take_due(&mut self) -> Due {
+        self.notes.is_due = false;
+        let now = self.readings();
+        let rare = self.rare();
+        let before = std::mem::replace(&mut rare.accounted, now);
+        Due { is_overrun: std::mem::take(&mut rare.is_overrun), more: now - before }
+    }
+
+    /// What it has read and lost since that was last asked, for a reader that reads no more.
+    pub(crate) fn last_readings(&self) -> Readings {
+        self.readings() - self.rare.as_ref().map_or(Readings::default(), |rare| rare.accounted)
     }
 
     /// Whether a pass has stopped, and is to be gone on with.
@@ -321,9 +367,10 @@ impl Reader {
 
     /// Tells those who want to know how far it has read.
     #[inline]
-    fn account(&self) {
+    fn account(&mut self) {
         if self.is_strict {
             self.post.set_progress(self.read);
+            self.notes.is_due = true;
         }
     }
 

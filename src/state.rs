@@ -12,9 +12,9 @@
 //! 3. a shard of a namespace's room index
 //! 4. a room
 //! 5. a mailbox's post; a journal's notes; a roster
-//! 6. the engine's slab of sockets; a namespace's settings, its list of those who connect, its gate; the
-//!    event table; the engine's clock; the table of acknowledgements, then one of them; lists of handlers;
-//!    users' data; what is in a connection's queues; a namespace's ticks; what is told with a tick
+//! 6. the engine's slab of sockets; a namespace's settings, its list of those who connect, its list of topics of
+//!    one socket, its gate; the event table; the engine's clock; the table of acknowledgements, then one of them;
+//!    lists of handlers; users' data; what is in a connection's queues; a namespace's ticks; what is told with a tick
 //!
 //! # No user code under a lock
 //!
@@ -35,6 +35,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 
 mod asides;
+mod counts;
 mod cut;
 mod rooms;
 
@@ -45,6 +46,7 @@ use self::cut::Closing;
 use crate::ack::table::AckTable;
 use crate::clock::Clock;
 use crate::config::{Backlog, Config, Overflow};
+use crate::counters::{Refused, Tally};
 use crate::data::DataMap;
 use crate::error::{MembershipError, Refusal, StaleSocket};
 use crate::event::EventTable;
@@ -71,6 +73,7 @@ pub(crate) struct EngineCore {
     /// What is told at the end of a tick.
     pub(crate) flushers: Flushers,
     sockets: RwLock<IdSlab<Arc<SocketCore>>>,
+    pub(crate) refused: Refused,
     /// How many sockets are open.
     open: AtomicUsize,
     topics: AtomicU64,
@@ -93,6 +96,7 @@ pub(crate) struct NamespaceCore {
     /// How many sockets are connecting or open.
     occupants: AtomicUsize,
     connecting: Mutex<Connecting>,
+    directs: Mutex<Directs>,
     is_closed: AtomicBool,
     settings: RwLock<Settings>,
     pub(crate) ticks: Ticks,
@@ -102,7 +106,17 @@ pub(crate) struct NamespaceCore {
 #[derive(Debug, Default)]
 struct Connecting {
     next: u64,
+    /// How many have opened.
+    opened: u64,
     sockets: BTreeMap<u64, SocketId>,
+}
+
+/// The topics of sockets that were sent to directly, by their ids.
+#[derive(Debug, Default)]
+struct Directs {
+    topics: BTreeMap<u64, Arc<Topic>>,
+    /// What those did whose sockets are closed.
+    gone: Tally,
 }
 
 /// What the layers above do when something happens to the sockets of a namespace. Called under no lock;
@@ -210,6 +224,7 @@ impl EngineCore {
             flushers: Flushers::new(),
             panics: List::new(),
             sockets: RwLock::new(IdSlab::new()),
+            refused: Refused::default(),
             open: AtomicUsize::new(0),
             topics: AtomicU64::new(0),
             config,
@@ -238,6 +253,9 @@ impl EngineCore {
 impl NamespaceCore {
     pub(crate) fn new(path: &str, engine: Arc<EngineCore>, shards: usize) -> Self {
         let (order, backlog) = (Order::new(), engine.config.backlog);
+        if engine.config.track_progress {
+            order.track();
+        }
         Self {
             path: path.into(),
             rooms: RoomIndex::new(shards, engine.config.max_rooms),
@@ -248,6 +266,7 @@ impl NamespaceCore {
             has_capacities: AtomicBool::new(false),
             occupants: AtomicUsize::new(0),
             connecting: Mutex::new(Connecting::default()),
+            directs: Mutex::new(Directs::default()),
             is_closed: AtomicBool::new(false),
             settings: RwLock::new(Settings { backlog, closed: None }),
             ticks: Ticks::new(engine.config.remembered_ticks, engine.clock.now()),
@@ -405,6 +424,14 @@ impl NamespaceCore {
         Pile { changes: *membership_backlog, unread: backlog.limits().backlog }
     }
 
+    /// A socket is closed that was sent to directly: its topic takes in nothing more.
+    fn end_direct(&self, topic: &Topic, trash: &mut Trash) {
+        let tally = topic.census().tally;
+        let mut directs = self.directs.lock();
+        trash.topics.extend(directs.topics.remove(&topic.id()));
+        directs.gone += tally;
+    }
+
     /// A socket is gone for good that was among the occupants.
     pub(crate) fn vacate(this: &Arc<Self>) {
         if this.occupants.fetch_sub(1, Ordering::AcqRel) > 1 {
@@ -483,7 +510,11 @@ impl SocketCore {
         let since =
             Topic::join(&namespace.everyone, &namespace.order, &this.post, &namespace.pile(), &mut trash);
         state.everyone = NonZeroU64::new(since); // no sequence is 0
-        namespace.connecting.lock().sockets.remove(&this.number);
+        {
+            let mut connecting = namespace.connecting.lock();
+            connecting.sockets.remove(&this.number);
+            connecting.opened += 1;
+        }
         namespace.engine.open.fetch_add(1, Ordering::Relaxed);
         this.phase.store(OPEN, Ordering::Release);
         drop(state);
@@ -523,6 +554,7 @@ impl SocketCore {
             let NamespaceCore { order, engine, .. } = &*self.namespace;
             let topic = Arc::new(engine.topic(order, Kind::Direct, &self.namespace.backlog()));
             state.direct = Topic::join(&topic, order, &self.post, &self.namespace.pile(), &mut trash);
+            self.namespace.directs.lock().topics.insert(topic.id(), Arc::clone(&topic));
             topic
         }))
     }
@@ -566,6 +598,7 @@ impl SocketCore {
         let rooms = is_leaving.then(|| state.rooms.names().cloned().collect());
         state.closing = Some(Box::new(Closing { reason: reason.clone(), rooms, is_leaving }));
         self.phase.store(CLOSED, Ordering::Release);
+        order.counters().count_closed(reason);
         // The cut is one point in the order, whatever the rooms are left at.
         let at = order.next();
         trash.tell(order, &self.post, Change::Cut { at }, &Pile::ANY);
@@ -577,6 +610,7 @@ impl SocketCore {
         _asides = self.leave_asides(&mut state, &mut trash);
         if let Some(direct) = self.direct.get() {
             direct.leave(order, &self.post, state.direct, &Pile::ANY, &mut trash);
+            self.namespace.end_direct(direct, &mut trash);
         }
         if state.everyone.is_none() {
             self.namespace.connecting.lock().sockets.remove(&self.number);

@@ -31,11 +31,13 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
+mod census;
 mod fold;
 mod kept;
 mod many;
 mod newest;
 
+pub(crate) use self::census::Census;
 pub(crate) use self::fold::Pile;
 pub(crate) use self::kept::{Before, Stretch};
 pub(crate) use self::many::{Listed, Role};
@@ -58,7 +60,7 @@ use crate::roll::Roll;
 use crate::roster::{PresenceEntry, Roster};
 use crate::segment::{Cursor, Position};
 use crate::slab::SocketId;
-use crate::sync::{Arc, AtomicUsize, Mutex, Ordering};
+use crate::sync::{Arc, AtomicUsize, Mutex};
 
 /// What an inbox is told of its memberships.
 #[derive(Debug)]
@@ -144,6 +146,12 @@ struct Inner {
     spare: Vec<Armed>,
     /// How many members left since `armed` was last swept.
     left: u32,
+    /// Of the messages, how many are counted in another room as well.
+    copies: u64,
+    /// What those that left were due, less what those that are here were not: how many messages there were when each
+    /// left, less how many there were when each joined. Wraps.
+    due: u64,
+    joins: u64,
     ledger: Option<Box<Ledger>>,
     later: Option<Box<Later>>,
 }
@@ -205,6 +213,9 @@ impl Topic {
                 armed: Vec::new(),
                 spare: Vec::new(),
                 left: 0,
+                copies: 0,
+                due: 0,
+                joins: 0,
                 ledger: None,
                 later: None,
             }),
@@ -243,11 +254,6 @@ impl Topic {
     /// Who is present, which is kept from now on.
     pub(crate) fn keep_roster(&self) -> std::sync::Arc<Roster> {
         self.data.get_or_insert_with(Roster::new)
-    }
-
-    /// Whether it has neither members nor handles.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.handles.load(Ordering::Acquire) == 0 && self.len() == 0
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -362,6 +368,8 @@ impl Topic {
         }
         let since = order.next();
         inner.members.push(since, Arc::clone(post));
+        inner.joins += 1;
+        inner.due = inner.due.wrapping_sub(inner.log.messages());
         let joined =
             Change::Joined { since, room: Arc::clone(this), cursor: inner.log.end(), at: inner.log.taken() };
         trash.tell(order, post, joined, pile);
@@ -393,6 +401,7 @@ impl Topic {
             trash.armed.extend(gone);
         }
         if let Some(member) = member {
+            inner.due = inner.due.wrapping_add(inner.log.messages());
             trash.posts.push(member);
         }
         if let (true, Some(name)) = (order.journal().is_watched(), self.name()) {
@@ -444,10 +453,10 @@ impl Topic {
         } else {
             let armed = inner.take_armed(order);
             if defect::is(Defect::LockOverHandler) {
-                armed.iter().for_each(|armed| armed.post.wake());
+                armed.iter().for_each(|armed| _ = armed.post.wake());
             }
             drop(inner);
-            self.fire(armed);
+            self.fire(armed, order);
         }
         Some(Published { sequence, members, rooms: usize::from(members > 0) })
     }
@@ -521,10 +530,12 @@ impl Topic {
 
     /// Wakes those who sleep here. Under no lock.
     #[cold]
-    fn fire(&self, mut armed: Vec<Armed>) {
+    fn fire(&self, mut armed: Vec<Armed>, order: &Order) {
+        let mut woken = 0;
         for armed in armed.drain(..) {
-            armed.post.wake();
+            woken += u64::from(armed.post.wake());
         }
+        order.counters().count_wakes(woken);
         let mut inner = self.inner.lock();
         if inner.spare.capacity() < armed.capacity() {
             std::mem::swap(&mut inner.spare, &mut armed);
@@ -679,7 +690,10 @@ impl Trash {
         order.count_letter();
         match pushed {
             Ok(None) => {}
-            Ok(Some(wake)) => self.wakes.push(wake),
+            Ok(Some(wake)) => {
+                order.counters().count_wakes(1);
+                self.wakes.push(wake);
+            }
             Err(change) => self.changes.push(change),
         }
     }

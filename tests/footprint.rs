@@ -179,10 +179,10 @@ fn what_there_is_takes_as_much_as_the_guide_says() {
     sockets.iter().for_each(|(socket, _)| assert_eq!(socket.join(socket.id().to_bits()), Ok(1)));
     each("room of its own", 700..=800);
     sockets.iter().for_each(|(socket, _)| drop(socket.emit("n", ())));
-    each("direct messages", 520..=620);
+    each("direct messages", 600..=700);
     let mut spaces = Vec::with_capacity(MANY as usize);
     spaces.extend((0..MANY).map(|n| engine.of(&n.to_string()).unwrap()));
-    each("namespace", 64 * 128 + 1600..=64 * 128 + 1800);
+    each("namespace", 64 * 128 + 2040..=64 * 128 + 2240);
 }
 
 /// All that can come and go, once around.

@@ -85,8 +85,13 @@ impl ConnectionCore {
             ClientPacket::Ack { namespace, id, payload } => self.ack(namespace, id, payload),
             ClientPacket::Disconnect { namespace } => self.disconnect(namespace),
         });
-        if let Err(ReceiveError::Protocol(_)) = &received {
-            self.close(DisconnectReason::Protocol);
+        match &received {
+            Err(ReceiveError::Protocol(_)) => {
+                self.directory.core.refused.count_protocol();
+                self.close(DisconnectReason::Protocol);
+            }
+            Err(ReceiveError::Busy) => self.directory.core.refused.count_busy(),
+            _ => {}
         }
         received
     }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use smallvec::SmallVec;
 
-use super::verdict::{Counts, Pass, Verdict, judge};
+use super::verdict::{Notes, Pass, Verdict, judge};
 use crate::delivery::Gap;
 use crate::entry::Entry;
 use crate::growth::make_room;
@@ -266,7 +266,7 @@ impl Membership {
 
 /// Hands each message of this segment that is below `bound` and for the socket to `f`, until that breaks, and returns
 /// how many it has handed out, `before` that were handed out before not included. Those that the socket does without
-/// are counted.
+/// are noted.
 ///
 /// The loop has no call in it but that of `f`: with one, the optimiser keeps whatever `f` adds up in
 /// memory, and that doubles the time per delivery. So it stops at what needs a closer look.
@@ -276,7 +276,7 @@ pub(super) fn read(
     room: &Arc<Topic>,
     bound: u64,
     (pass, before): (Pass, usize),
-    counts: &mut Option<Box<Counts>>,
+    notes: &mut Notes,
     mut f: impl FnMut(u64, &Entry, &Arc<Topic>) -> ControlFlow<()>,
 ) -> usize {
     let from = cursor.index();
@@ -316,7 +316,7 @@ pub(super) fn read(
             Verdict::NotMine => skipped += 1,
             Verdict::Forgone(why) => {
                 skipped += 1;
-                Counts::count(counts, why);
+                notes.count(why);
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use super::memberships::read;
-use super::verdict::{Counts, Pass, Verdict, judge};
+use super::verdict::{Pass, Verdict, judge};
 use super::{MANY, Reader};
 use crate::defect::{self, Defect};
 use crate::delivery::{Delivery, Item};
@@ -110,8 +110,8 @@ impl Reader {
             let pass = (Pass { me: self.me, horizon, is_past: false }, *count - before);
             let mut broken = None;
             let (cursor, list) = self.memberships.cursor_and_list(place);
-            let (room, counts) = (&list[place].room, &mut self.counts);
-            *count += read((cursor, list), room, horizon, pass, counts, |sequence, entry, room| {
+            let (room, notes) = (&list[place].room, &mut self.notes);
+            *count += read((cursor, list), room, horizon, pass, notes, |sequence, entry, room| {
                 let delivery = Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
                 f(delivery).map_break(|value| broken = Some(value))
             });
@@ -191,7 +191,7 @@ impl Reader {
                     }
                     mine = sequence;
                     if let Verdict::Forgone(why) = verdict {
-                        Counts::count(&mut self.counts, why);
+                        self.notes.count(why);
                         continue;
                     }
                 }
@@ -217,6 +217,7 @@ impl Reader {
         self.read = horizon;
         if order.is_strict() {
             self.post.set_progress(horizon);
+            self.notes.is_due |= order.tracked_from().is_some();
         }
         if self.wide.is_some() {
             self.cool();

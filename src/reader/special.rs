@@ -93,8 +93,8 @@ impl Reader {
             let pass = (self.pass(self.memberships.list()[place].is_past()), handed + (*count - before));
             let mut broken = None;
             let (cursor, list) = self.memberships.cursor_and_list(place);
-            let (room, counts) = (&list[place].room, &mut self.counts);
-            let read = read((cursor, list), room, bound, pass, counts, |sequence, entry, room| {
+            let (room, notes) = (&list[place].room, &mut self.notes);
+            let read = read((cursor, list), room, bound, pass, notes, |sequence, entry, room| {
                 if ONE {
                     return ControlFlow::Break(());
                 }
@@ -256,6 +256,7 @@ impl Reader {
                 reason: GapReason::Backlog,
             });
             self.rare().is_overrun |= breaks_policy;
+            self.notes.is_due |= breaks_policy;
         }
         true
     }
@@ -263,7 +264,14 @@ impl Reader {
     #[cold]
     fn set_last_gap(&mut self, place: Option<usize>, gap: Gap, sequence: u64) {
         self.last = Some(Last::Gap(place.map(|place| place as u32)));
-        self.rare().last_gap = Some((gap, sequence));
+        let rare = self.rare();
+        rare.last_gap = Some((gap, sequence));
+        rare.lost.gaps += 1;
+        match gap.reason {
+            GapReason::Backlog => rare.lost.backlog += gap.missed,
+            GapReason::Memberships => rare.lost.memberships += gap.missed,
+        }
+        self.notes.is_due = true;
     }
 
     fn forget_left(&mut self) {

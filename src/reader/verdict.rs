@@ -40,15 +40,28 @@ pub(super) struct Counts {
     pub(super) replaced: u64,
 }
 
-impl Counts {
+/// What is to be told of what a reader has read.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// Whether anything is.
+    pub(super) is_due: bool,
+    counts: Option<Box<Counts>>,
+}
+
+impl Notes {
     #[cold]
-    pub(super) fn count(this: &mut Option<Box<Self>>, why: Forgone) {
-        let this = this.get_or_insert_default();
+    pub(super) fn count(&mut self, why: Forgone) {
+        self.is_due = true;
+        let counts = self.counts.get_or_insert_default();
         match why {
-            Forgone::Dropped => this.dropped += 1,
-            Forgone::Expired => this.expired += 1,
-            Forgone::Replaced => this.replaced += 1,
+            Forgone::Dropped => counts.dropped += 1,
+            Forgone::Expired => counts.expired += 1,
+            Forgone::Replaced => counts.replaced += 1,
         }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.counts.as_deref().copied().unwrap_or_default()
     }
 }
 

@@ -106,6 +106,7 @@ fn publish(
         inner.append(published.sequence, entry, bytes, victims, trash);
     };
     for (.., inner) in locked[..last].iter_mut().filter(|room| takes_in(room)) {
+        inner.copies += 1;
         append(inner, entry.clone());
     }
     append(&mut locked[last].2, entry);
@@ -125,7 +126,7 @@ fn wake(locked: &mut Locked<'_>, order: &Order) {
         sleeping.map(|(room, _, inner)| (*room, inner.take_armed(order))).collect();
     locked.clear();
     for (room, armed) in fired {
-        room.fire(armed);
+        room.fire(armed, order);
     }
 }
 
