@@ -27,6 +27,7 @@ use crate::reason::DisconnectReason;
 use crate::state::{Cut, EngineCore, NamespaceCore, NamespaceFull, SocketCore};
 use crate::stats::{EngineStats, NamespaceStats};
 use crate::sync::{Arc as Shared, AtomicBool, Mutex, Ordering};
+use crate::trace;
 
 pub(crate) struct Directory {
     pub(crate) core: Shared<EngineCore>,
@@ -54,6 +55,16 @@ pub(crate) struct Shut {
     pub(crate) farewell: Box<dyn FnOnce()>,
     /// Calls the hooks.
     pub(crate) hooks: Box<dyn FnOnce()>,
+}
+
+/// What namespaces have done and hold.
+pub(crate) struct Shares {
+    pub(crate) named: Vec<(Shared<NamespaceCore>, NamespaceStats)>,
+    pub(crate) rest: NamespaceStats,
+    /// How many there are.
+    pub(crate) namespaces: usize,
+    /// Whether all of them are tracked.
+    pub(crate) is_tracked: bool,
 }
 
 /// Why nobody enters.
@@ -287,23 +298,44 @@ impl Directory {
     /// What all namespaces have done and hold: those that are there, those that are being closed, and those that are
     /// gone. Each is in one of the three.
     pub(crate) fn stats(&self) -> EngineStats {
-        let (present, leaving, gone) = {
-            let table = self.table.lock();
-            (cores(table.by_path.values()), table.leaving.clone(), table.gone)
-        };
-        let present: Vec<_> = present.iter().map(|namespace| namespace.stats()).collect();
-        let mut total = gone;
-        present.iter().for_each(|stats| total += *stats);
-        leaving.iter().for_each(|namespace| total += namespace.stats());
-        total.is_tracked = !present.is_empty() && present.iter().all(|stats| stats.is_tracked);
+        let Shares { named, rest, namespaces, is_tracked } = self.shares();
+        let mut total = rest;
+        named.iter().for_each(|(_, stats)| total += *stats);
+        total.is_tracked = is_tracked;
         EngineStats {
-            namespaces: present.len(),
+            namespaces,
             connections: self.connection_count(),
             event_names: self.core.events.len(),
             refused: self.core.refused.busy(),
             protocol_errors: self.core.refused.protocol(),
             total,
         }
+    }
+
+    /// The same by namespace: those that were asked for by name, by path; and all others together.
+    pub(crate) fn shares(&self) -> Shares {
+        let (present, leaving, gone) = {
+            let table = self.table.lock();
+            let present = table.by_path.values().map(|entry| (Shared::clone(&entry.core), entry.is_static));
+            (present.collect::<Vec<_>>(), table.leaving.clone(), table.gone)
+        };
+        let mut shares = Shares {
+            named: Vec::new(),
+            rest: gone,
+            namespaces: present.len(),
+            is_tracked: !present.is_empty(),
+        };
+        for (namespace, is_static) in present {
+            let stats = namespace.stats();
+            shares.is_tracked &= stats.is_tracked;
+            if is_static {
+                shares.named.push((namespace, stats));
+            } else {
+                shares.rest += stats;
+            }
+        }
+        leaving.iter().for_each(|namespace| shares.rest += namespace.stats());
+        shares
     }
 
     /// Adds what namespaces did that are closed: nothing more is emitted in them.
@@ -320,6 +352,7 @@ impl Directory {
             left
         };
         drop(left); // each the last handle, perhaps
+        closed.iter().for_each(|namespace| trace::removed(&namespace.path));
     }
 
     /// Takes a child away if nobody is in it.
@@ -379,6 +412,7 @@ impl Directory {
     /// Tells of a namespace, if it is new. Under no lock.
     fn announce(&self, namespace: &Shared<NamespaceCore>, is_new: bool) {
         if is_new {
+            trace::made(&namespace.path);
             let handle = Namespace::new(Shared::clone(namespace));
             self.created.call_each(|hook| {
                 self.core.guard("on_new_namespace", || hook(&handle));

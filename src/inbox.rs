@@ -20,6 +20,7 @@ use crate::socket::Socket;
 use crate::state::NamespaceCore;
 use crate::sync::{Arc as Shared, Receiver, RecvTimeoutError as Waited, Sender, bounded};
 use crate::topic::Change;
+use crate::trace;
 
 /// What a socket is sent, in order: from all its rooms, its namespace and directly.
 ///
@@ -382,6 +383,9 @@ impl Inbox {
     #[cold]
     fn account_for(&self, due: Due) {
         self.namespace.order.counters().count_readings(due.more);
+        if due.more.gaps > 0 {
+            trace::lost(&self.namespace.path, self.id(), due.more);
+        }
         if due.is_overrun {
             self.socket.disconnect(DisconnectReason::Backlog);
         }

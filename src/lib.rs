@@ -5,14 +5,14 @@
 //
 // - ground: clock, defect, encodings, flushers, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
 // - what travels: name, journal, counters, order, error, data, payload, encode, decode, convert, segment, event, terms,
-//   entry, pattern, rejection, packet, stats
+//   entry, pattern, rejection, packet, stats, trace
 // - the engine: log, mailbox, ledger, roster, config, history, ticks; topic, with all that happens under a room's lock;
 //   delivery, codec, index, joined; ack, reader, state
 // - its handles: room, target, recipients, broadcast, socket, inbox, namespace, acked, selection
 // - the server model: handshake, transport, ready, decision, incoming, handlers, registry, session, hub; directory, engine;
 //   parent; attempt, outgoing, connection, outbox
 // - beside it: interest, presence
-// - looking at all that: snapshot, observe
+// - looking at all that: snapshot, observe, recording
 // - on the other side: client
 mod ack;
 mod acked;
@@ -76,6 +76,8 @@ mod reader;
 mod ready;
 mod reason;
 mod recipients;
+#[cfg(feature = "metrics")]
+mod recording;
 mod registry;
 mod rejection;
 mod roll;
@@ -96,6 +98,7 @@ mod terms;
 mod ticks;
 mod token;
 mod topic;
+mod trace;
 mod transport;
 
 /// The crate of the receiver in [`ReadyQueue`]: a `select!` takes one of the same version.

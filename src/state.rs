@@ -63,6 +63,7 @@ use crate::slab::{IdSlab, SocketId};
 use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, RwLock};
 use crate::ticks::Ticks;
 use crate::topic::{Change, Kind, Pile, Post, Topic, Trash};
+use crate::trace;
 
 pub(crate) struct EngineCore {
     pub(crate) config: Config,
@@ -519,6 +520,7 @@ impl SocketCore {
         this.phase.store(OPEN, Ordering::Release);
         drop(state);
         drop(trash);
+        trace::connected(&namespace.path, this.id());
         // Whoever closed the namespace before this look may have missed the socket; whoever does it after
         // finds it among the members.
         if let Some(reason) = namespace.closed() {

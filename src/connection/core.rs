@@ -31,6 +31,7 @@ use crate::session::{Job, Origin, Session};
 use crate::socket::Socket;
 use crate::state::{Cut, SocketCore};
 use crate::sync::Mutex;
+use crate::trace;
 use crate::transport::Transport;
 
 pub(crate) struct ConnectionCore {
@@ -86,11 +87,15 @@ impl ConnectionCore {
             ClientPacket::Disconnect { namespace } => self.disconnect(namespace),
         });
         match &received {
-            Err(ReceiveError::Protocol(_)) => {
+            Err(error @ ReceiveError::Protocol(_)) => {
                 self.directory.core.refused.count_protocol();
+                trace::refused(error);
                 self.close(DisconnectReason::Protocol);
             }
-            Err(ReceiveError::Busy) => self.directory.core.refused.count_busy(),
+            Err(error @ ReceiveError::Busy) => {
+                self.directory.core.refused.count_busy();
+                trace::refused(error);
+            }
             _ => {}
         }
         received

@@ -4,6 +4,7 @@ use super::{NamespaceCore, SocketCore};
 use crate::name::RoomName;
 use crate::reason::DisconnectReason;
 use crate::sync::Arc;
+use crate::trace;
 
 /// What a socket that is closed keeps.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ impl Cut {
     fn tell_hooks(self) {
         let Self { socket, reason, is_leaving } = self;
         let namespace = &socket.namespace;
+        trace::disconnected(&namespace.path, socket.id(), &reason);
         let hooks = namespace.hooks.get();
         if let (true, Some(hooks)) = (is_leaving, hooks) {
             // Rooms are told of between its hooks, when their turn comes.

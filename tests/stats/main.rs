@@ -10,8 +10,11 @@ mod threads;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use roomcast::{ClientPacket, DisconnectReason, Engine, NamespaceStats, Payload, ReceiveError};
+use roomcast::{
+    ClientPacket, DisconnectReason, Engine, History, NamespaceStats, Past, Payload, ReceiveError,
+};
 
 /// Numbers that look random, and are the same in each run.
 pub(crate) struct Chance(pub(crate) u64);
@@ -201,4 +204,46 @@ fn what_a_namespace_did_is_there_while_it_is_removed() {
         ending(&engine);
         assert_eq!((seen.load(Ordering::SeqCst), engine.stats().total.published), (1, 3));
     }
+}
+
+#[test]
+fn what_a_socket_does_without_adds_up() {
+    let engine = Engine::builder().volatile_backlog(1).track_progress().build();
+    let world = engine.of("/").unwrap();
+    let (socket, mut inbox) = world.connect();
+    socket.join("room").unwrap();
+    let lifetime = Duration::from_secs(1);
+    for round in 0..10 {
+        for key in 0..3 {
+            world.to("room").latest(key).emit("state", ()).unwrap();
+        }
+        world.to("room").lifetime(lifetime).emit("fleeting", ()).unwrap();
+        world.to("room").emit("plain", ()).unwrap();
+        world.to("room").volatile().emit("position", ()).unwrap();
+        engine.tick(round * lifetime);
+    }
+    assert_eq!(socket.stats().unread, Some(60));
+    inbox.drain(|_| {});
+    let stats = inbox.stats();
+    assert_eq!((stats.replaced, stats.expired), (27, 10));
+    assert_eq!(stats.delivered + stats.volatile_dropped, 60 - 27 - 10);
+    assert_eq!((inbox.replaced(), inbox.expired()), (stats.replaced, stats.expired));
+    let total = world.stats();
+    assert_eq!((total.replaced, total.expired, total.delivered), (27, 10, stats.delivered));
+    assert_eq!(total.volatile_dropped, stats.volatile_dropped);
+}
+
+#[test]
+fn what_a_room_keeps_is_counted_when_it_comes_and_not_again_when_it_is_read() {
+    let world = Engine::builder().track_progress().build().of("/").unwrap();
+    let room = world.room("room").unwrap();
+    room.set_history(History::new());
+    (0..5).for_each(|_| _ = room.emit("n", "four").unwrap());
+    let (late, mut inbox) = world.connect();
+    late.join_with(&room, Past::all()).unwrap();
+    room.emit("n", "live").unwrap();
+    assert_eq!(inbox.drain(|_| {}), 6);
+    let stats = world.stats();
+    assert_eq!((stats.published, stats.addressed, stats.delivered, stats.bytes), (6, 1, 6, 24));
+    assert_eq!(room.stats().retained, 6);
 }
