@@ -1,6 +1,6 @@
 //! The rest of the guide: the [server model](server), [transports](transport), [histories](history) and messages that
-//! replace others or expire, [interest] in what is near, [presence], what is [promised](guarantees) and what is not, and
-//! a [dictionary](socketio) for those who know Socket.IO.
+//! replace others or expire, [interest] in what is near, [presence], [what is counted](observability), what is
+//! [promised](guarantees) and what is not, and a [dictionary](socketio) for those who know Socket.IO.
 //!
 //! The [front page](crate) is the first chapter: whom a message is for, payloads, ways to read, falling behind.
 
@@ -22,6 +22,9 @@ pub mod interest {}
 
 #[doc = include_str!("guide/presence.md")]
 pub mod presence {}
+
+#[doc = include_str!("guide/observability.md")]
+pub mod observability {}
 
 #[doc = include_str!("guide/guarantees.md")]
 pub mod guarantees {}

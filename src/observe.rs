@@ -1,5 +1,7 @@
 //! Asking an engine, a namespace, a room, a socket or an inbox what it has done and holds.
 
+use std::cmp::Reverse;
+
 use crate::engine::Engine;
 use crate::inbox::Inbox;
 use crate::name::RoomName;
@@ -41,7 +43,7 @@ impl Engine {
         let engine = self.stats();
         let mut shown: Vec<_> =
             self.namespaces().into_iter().map(|namespace| (namespace.stats(), namespace)).collect();
-        shown.sort_by(|(a, _), (b, _)| b.published.cmp(&a.published)); // of as many the first by path
+        shown.sort_by_key(|(stats, _)| Reverse(stats.published)); // of as many the first by path
         shown.truncate(NAMESPACES);
         shown.sort_by(|(_, a), (_, b)| a.path().cmp(b.path()));
         let namespaces = shown.into_iter().map(|(stats, namespace)| {
@@ -63,9 +65,8 @@ impl Namespace {
     ///
     /// Exact while nothing else is going on. Otherwise each number is of some moment during the call, numbers of
     /// different rooms of different moments, and what counts up never sinks from one call to the next. Takes a look at
-    /// every room and every socket that was sent to directly, each under its own lock and under no other, and only for
-    /// as long as it takes to read a few numbers: O(rooms · log rooms + sockets). An emit that goes on meanwhile waits for none
-    /// but that of its own room.
+    /// every room and every socket that was sent to directly, under one lock at a time and only for as long as it takes
+    /// to read a few numbers: O(rooms · log rooms + sockets). An emit meanwhile waits for the look at its own room only.
     ///
     /// ```
     /// let world = roomcast::Engine::new().of("/world")?;
@@ -86,8 +87,8 @@ impl Namespace {
         self.core().stats()
     }
 
-    /// Returns the rooms with members that have taken in most messages since they were made, at most so many, and of two with as
-    /// many the first by name. O(rooms · log rooms).
+    /// Returns the rooms with members that have taken in most messages since they were made, at most so many, and of two
+    /// with as many the first by name. O(rooms · log rooms).
     ///
     /// ```
     /// let world = roomcast::Engine::new().of("/world")?;
@@ -108,9 +109,9 @@ impl Namespace {
     /// Has the readers of its sockets say, from now on and for good, how far they have read, so that others can ask:
     /// [`slowest`](Self::slowest), [`Socket::stats`] and the snapshot; and how much they have handed out.
     ///
-    /// Costs a store in the socket's mailbox after each drain, and after a drain that handed out anything an addition to
-    /// a counter of the namespace. Where a room is to [disconnect](crate::Overflow::Disconnect) who falls behind, the store is made anyway. Without
-    /// either, nobody but a reader itself knows how far it is, and reading costs nothing for it.
+    /// Costs a store in the socket's mailbox after each drain, and after one that handed out anything an addition to a
+    /// counter of the namespace. Where a room is to [disconnect](crate::Overflow::Disconnect) who falls behind, the store
+    /// is made anyway. Without either, nobody but a reader itself knows how far it is, and reading costs nothing for it.
     ///
     /// A socket that has not read since this call counts as having read what was emitted before it. Twice is as once.
     pub fn track_progress(&self) {

@@ -9,10 +9,10 @@ use crate::stats::NamespaceStats;
 /// The label of all namespaces that were not asked for by name.
 const OTHERS: &str = "(others)";
 
-/// A name, what it says, and where that is.
-type Figure<T> = (&'static str, Unit, &'static str, fn(&NamespaceStats) -> T);
+/// A name, a unit, what it says, and where that is.
+type Figure = (&'static str, Unit, &'static str, fn(&NamespaceStats) -> u64);
 
-const GAUGES: &[Figure<u64>] = &[
+const GAUGES: &[Figure] = &[
     ("roomcast_sockets", Unit::Count, "Sockets that are connected", |it| it.sockets as u64),
     ("roomcast_sockets_connecting", Unit::Count, "Sockets that are about to be", |it| it.connecting as u64),
     ("roomcast_rooms", Unit::Count, "Rooms with members", |it| it.rooms as u64),
@@ -21,7 +21,7 @@ const GAUGES: &[Figure<u64>] = &[
     ("roomcast_pending_acks", Unit::Count, "Messages that wait for answers", |it| it.pending_acks as u64),
 ];
 
-const COUNTERS: &[Figure<u64>] = &[
+const COUNTERS: &[Figure] = &[
     ("roomcast_connects_total", Unit::Count, "Sockets that were connected", |it| it.connects),
     ("roomcast_joins_total", Unit::Count, "Joins of rooms", |it| it.joins),
     ("roomcast_leaves_total", Unit::Count, "Leaves of rooms", |it| it.leaves),
@@ -35,8 +35,11 @@ const COUNTERS: &[Figure<u64>] = &[
     ("roomcast_wakes_total", Unit::Count, "Sleeping readers that were woken", |it| it.wakes),
 ];
 
-/// Counts of [`LOST`], by cause.
-const LOSSES: &[(&str, fn(&NamespaceStats) -> u64)] = &[
+/// A cause, and how many messages were lost to it.
+type Loss = (&'static str, fn(&NamespaceStats) -> u64);
+
+/// Counts of [`LOST`].
+const LOSSES: &[Loss] = &[
     ("backlog", |it| it.backlog_missed),
     ("memberships", |it| it.membership_missed),
     ("volatile", |it| it.volatile_dropped),

@@ -8,8 +8,8 @@ use crate::stats::{EngineStats, NamespaceStats, RoomStats, SocketStats};
 
 /// An engine at a moment, to be printed. Comes from [`Engine::snapshot`](crate::Engine::snapshot).
 ///
-/// What it prints is for people, and may change; what is in it is for programs. It prints no more than some 130 lines of
-/// some 100 characters: names are cut, and control characters in them shown as escapes.
+/// What it prints is for people, and may change; what is in it is for programs. It prints no more than some 130 lines
+/// of some 100 characters: names are cut, and control characters in them shown as escapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {

@@ -16,8 +16,8 @@ use crate::reason::DisconnectReason;
 pub struct RoomStats {
     /// How many members there are.
     pub members: usize,
-    /// How many of these want to be told of the next message: they sleep, or are in many rooms of which this one is idle.
-    /// An emit takes time for each. Those that left a moment ago may be among them.
+    /// How many of these want to be told of the next message: they sleep, or are in many rooms of which this one is
+    /// idle. An emit takes time for each. Those that left a moment ago may be among them.
     pub sleeping: usize,
     /// How many messages it has taken in.
     pub published: u64,
@@ -37,8 +37,8 @@ pub struct RoomStats {
 
 /// What a namespace has done and holds. Comes from [`Namespace::stats`](crate::Namespace::stats).
 ///
-/// What is there now (`sockets`, `connecting`, `rooms`, `idle_rooms`, `retained`, `retained_bytes`, `pending_acks`) rises
-/// and falls; all else counts up since the namespace was made, with what rooms and sockets did that are gone.
+/// What is there now (`sockets`, `connecting`, `rooms`, `idle_rooms`, `retained`, `retained_bytes`, `pending_acks`)
+/// rises and falls; all else counts up since the namespace was made, with what rooms and sockets did that are gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NamespaceStats {

@@ -19,6 +19,7 @@ macro_rules! tell {
 macro_rules! tell {
     ($level:ident, $($field:ident = %$value:expr,)* $message:literal) => {{
         $(let _ = $value;)*
+        let _ = concat!(stringify!($level), $message);
     }};
 }
 

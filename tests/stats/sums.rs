@@ -19,6 +19,9 @@ struct Player {
 
 const ROOMS: usize = 6;
 
+/// Whether a message is for the player of this number.
+type Recipients = Box<dyn Fn(usize, &Player) -> bool>;
+
 /// A world in which everything happens: who is where is kept twice, here and there.
 struct World {
     namespace: Namespace,
@@ -131,7 +134,7 @@ impl World {
         let socket = &self.players[sender].socket;
         let (rooms, world) = (&self.rooms, &self.namespace);
         let id = self.players[other].socket.id();
-        let mut is_for: Box<dyn Fn(usize, &Player) -> bool> = Box::new(move |_, it| it.rooms.contains(&a));
+        let mut is_for: Recipients = Box::new(move |_, it| it.rooms.contains(&a));
         let broadcast = match self.chance.below(8) {
             0 => world.to(&rooms[a]),
             1 if socket.is_connected() => {
@@ -175,8 +178,8 @@ impl World {
         self.expected.copies += emitted.rooms() as u64;
         self.expected.bytes += (emitted.rooms() * bytes) as u64;
         self.expected.addressed += emitted.members() as u64;
-        for player in 0..self.players.len() {
-            if connected[player] && !self.players[player].socket.is_connected() {
+        for (player, was_connected) in connected.into_iter().enumerate() {
+            if was_connected && !self.players[player].socket.is_connected() {
                 self.gone(player, "backlog");
             }
         }
