@@ -31,6 +31,7 @@
 //! | a message replaced against read       | `past::newer_messages_replace_older_ones_and_the_newest_comes` |
 //! | a tick against a drain up to it       | `past::nothing_of_a_tick_is_read_before_it`                  |
 //! | counts read against what changes them | `engine::what_is_counted_was_so_at_some_moment`              |
+//! | what is counted, while what did it goes | all of `counts`                                            |
 //! | made against made, what is made once  | all of `once`                                                |
 //! | presence against leave, watch, flush  | all of `presence`                                            |
 
@@ -38,6 +39,7 @@ mod ack;
 mod capacity;
 mod clock;
 mod connection;
+mod counts;
 mod engine;
 mod inbox;
 mod index;
