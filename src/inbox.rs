@@ -173,18 +173,16 @@ impl Inbox {
         // First: if the tick has yet to begin afterwards, what is below is before it.
         let horizon = order.horizon();
         let bound = ticks.sequence_at(tick).ok_or(ForgottenTick(tick))?.min(horizon);
-        let mut count = 0;
-        let after = OverrunGuard(self);
-        let Self { namespace, reader, .. } = &mut *after.0;
+        let mut after = AfterTick { inbox: self, handed: 0 };
+        let AfterTick { inbox, handed } = &mut after;
+        let Self { namespace, reader, .. } = &mut **inbox;
         let NamespaceCore { order, engine, .. } = &**namespace;
         let ControlFlow::Continue(()) =
-            reader.drain_below(bound, order, &engine.events, &mut count, |delivery| {
+            reader.drain_below(bound, order, &engine.events, handed, |delivery| {
                 deliver(delivery);
                 ControlFlow::<Infallible>::Continue(())
             });
-        reader.count(count);
-        drop(after);
-        Ok(count)
+        Ok(*handed)
     }
 
     /// Returns the next delivery, if there is one now.
@@ -345,13 +343,14 @@ impl Inbox {
         count: &mut usize,
         deliver: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let (is_rest, before) = (rest_only && self.reader.in_pass(), *count);
-        let after = AfterDrain(self);
-        let Self { namespace, reader, .. } = &mut *after.0;
-        let drained = reader.drain(&namespace.order, &namespace.engine.events, is_rest, count, deliver);
-        reader.count(*count - before);
+        let is_rest = rest_only && self.reader.in_pass();
+        let mut after = AfterDrain { inbox: self, handed: 0 };
+        let AfterDrain { inbox, handed } = &mut after;
+        let Self { namespace, reader, .. } = &mut **inbox;
+        let drained = reader.drain(&namespace.order, &namespace.engine.events, is_rest, handed, deliver);
+        *count += *handed;
         if drained.is_break() || is_rest {
-            after.0.account();
+            after.account();
             std::mem::forget(after);
         }
         drained
@@ -441,22 +440,38 @@ impl Inbox {
 }
 
 /// Does what is due after a drain when it goes, a drain that panicked included.
-struct AfterDrain<'a>(&'a mut Inbox);
+struct AfterDrain<'a> {
+    inbox: &'a mut Inbox,
+    /// How many deliveries it has handed out, as far as that is known of one that panicked.
+    handed: usize,
+}
+
+impl AfterDrain<'_> {
+    #[inline(always)]
+    fn account(&mut self) {
+        self.inbox.reader.count(self.handed);
+        self.inbox.account();
+    }
+}
 
 impl Drop for AfterDrain<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.0.account();
-        self.0.watch();
+        self.account();
+        self.inbox.watch();
     }
 }
 
-/// Disconnects the socket after a drain if that is due, also if the drain has panicked.
-struct OverrunGuard<'a>(&'a mut Inbox);
+/// The same, but leaves no word to be woken.
+struct AfterTick<'a> {
+    inbox: &'a mut Inbox,
+    handed: usize,
+}
 
-impl Drop for OverrunGuard<'_> {
+impl Drop for AfterTick<'_> {
     fn drop(&mut self) {
-        self.0.account();
+        self.inbox.reader.count(self.handed);
+        self.inbox.account();
     }
 }
 

@@ -137,7 +137,7 @@ pub struct SocketStats {
 
 /// What an inbox has read and lost. Comes from [`Inbox::stats`](crate::Inbox::stats).
 ///
-/// Exact, but for a drain that panicked: what it handed out is not counted, nor may all be that it passed over.
+/// Exact, but for a drain that panicked: not all that it handed out or passed over may be counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InboxStats {
