@@ -31,18 +31,22 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
+mod backlog;
 mod census;
+mod change;
 mod fold;
 mod kept;
 mod many;
 mod newest;
+mod trash;
 
 pub(crate) use self::census::Census;
+pub(crate) use self::change::{Change, Post};
 pub(crate) use self::fold::Pile;
 pub(crate) use self::kept::{Before, Stretch};
 pub(crate) use self::many::{Listed, Role};
+pub(crate) use self::trash::Trash;
 
-use self::fold::fold;
 use self::kept::Kept;
 use self::newest::Newest;
 use crate::config::{Backlog, Overflow};
@@ -52,50 +56,13 @@ use crate::entry::Entry;
 use crate::history::{Found, Past};
 use crate::ledger::{Account, Ledger};
 use crate::log::{Garbage, Log};
-use crate::mailbox::{Mailbox, Wake};
 use crate::name::RoomName;
 use crate::order::Order;
-use crate::reason::DisconnectReason;
 use crate::roll::Roll;
-use crate::roster::{PresenceEntry, Roster};
-use crate::segment::{Cursor, Position};
+use crate::roster::Roster;
+use crate::segment::Cursor;
 use crate::slab::SocketId;
 use crate::sync::{Arc, AtomicUsize, Mutex};
-
-/// What an inbox is told of its memberships.
-#[derive(Debug)]
-pub(crate) enum Change {
-    /// The socket is a member from `since` on, which also names the membership.
-    Joined { since: u64, room: Arc<Topic>, cursor: Cursor<Entry>, at: Position },
-    /// It gets what was published before it joined. In a box: it is rare, and larger than the others.
-    Past(Box<Before>),
-    /// It is a member no more: it gets what is below `until`; `at` is what the room had taken in by then.
-    Left { since: u64, until: u64, at: Position },
-    /// All that is unread below `floor` is lost; so far that is `lost` messages of rooms that were
-    /// joined and left again unread.
-    Folded { floor: u64, lost: u64, exact: bool },
-    /// The socket is being closed, at this sequence. It leaves its rooms one by one now, and who is still in one but
-    /// has left another may be judged wrongly: so it gets nothing from here on. `Closed` follows.
-    Cut { at: u64 },
-    /// The socket is closed and has left its rooms: it gets what is below `at`.
-    Closed { at: u64, reason: DisconnectReason },
-}
-
-impl Change {
-    /// Lets go of it, and of what its room has kept for it alone.
-    pub(crate) fn release(self) {
-        let (room, cursor) = match self {
-            Self::Joined { room, cursor, .. } => (room, cursor),
-            Self::Past(before) => (before.room, before.cursor),
-            _ => return,
-        };
-        drop(cursor);
-        room.trim();
-    }
-}
-
-/// The mailbox of a socket.
-pub(crate) type Post = Mailbox<Change>;
 
 /// What kind of room it is.
 #[derive(Clone, Debug)]
@@ -607,107 +574,6 @@ impl Inner {
             self.armed.push(Armed { since, post: Arc::clone(post) });
         }
         is_idle
-    }
-
-    /// Gets back under the limit.
-    #[cold]
-    fn shed(&mut self, victims: &mut Victims, trash: &mut Garbage<Entry>) {
-        while self.log.is_over() {
-            // Members that were parked at the end of the head before are behind, though not in it.
-            let is_behind = !self.log.head().is_unique() || self.log.has_parked();
-            if self.overflow == Overflow::Disconnect && is_behind {
-                let before = victims.len();
-                self.find_victims(victims);
-                if victims.len() > before {
-                    // They leave as soon as the lock is released, and keep what they can drain.
-                    self.log.put_off();
-                    return;
-                }
-            }
-            if self.log.has_parked() {
-                let ledger = self.ledger.get_or_insert_default();
-                ledger.record(self.log.head(), self.log.last_parked());
-                ledger.sweep(|end| self.log.is_parked(end));
-            }
-            if !self.log.let_go(trash) {
-                return;
-            }
-        }
-    }
-
-    /// Members that would lose a message of the head that is addressed to them. Whether one depends on
-    /// memberships is not looked into: it counts.
-    ///
-    /// A message that was being published while its reader looked may be below the reader's progress,
-    /// unread. Then this misses the reader, which finds out itself when it resumes, or is found with the
-    /// next segment.
-    fn find_victims(&self, victims: &mut Victims) {
-        let head = self.log.head();
-        let lenient = self.strict_from.saturating_sub(head.start().messages) as usize;
-        let strict = || head.iter().skip(lenient);
-        let Some((last, _)) = strict().last() else { return };
-        for (since, post) in self.members.iter().take_while(|(since, _)| *since < last) {
-            let from = since.max(post.progress());
-            let loses = |(sequence, entry): (u64, &Entry)| sequence >= from && !entry.excludes(post.id());
-            if from <= last && strict().any(loses) && !victims.contains(&post.id()) {
-                victims.push(post.id());
-            }
-        }
-    }
-}
-
-/// What is to be dropped, and whom to wake, once no lock is held: all of it is or runs user code.
-/// Declared before the first lock is taken, it is dropped after the last one is released.
-#[derive(Debug, Default)]
-pub(crate) struct Trash {
-    pub(crate) topics: SmallVec<[Arc<Topic>; 2]>,
-    /// What was said of sockets that were present in rooms that they left.
-    #[expect(
-        clippy::box_collection,
-        reason = "mostly there is none, and each join and leave makes one of these"
-    )]
-    absent: Option<Box<Vec<PresenceEntry>>>,
-    /// Rooms that may have kept something for memberships that were folded away, and for them alone.
-    folded: Vec<Arc<Topic>>,
-    segments: Garbage<Entry>,
-    changes: SmallVec<[Change; 1]>,
-    armed: Vec<Armed>,
-    posts: SmallVec<[Arc<Post>; 1]>,
-    /// The last is what the reader left last; those before it have had their turn.
-    wakes: SmallVec<[Wake; 1]>,
-}
-
-impl Trash {
-    /// Takes what was said of a socket that was present.
-    #[cold]
-    pub(crate) fn absent(&mut self, entry: PresenceEntry) {
-        self.absent.get_or_insert_default().push(entry);
-    }
-
-    /// Leaves a change in a mailbox.
-    pub(crate) fn tell(&mut self, order: &Order, post: &Post, change: Change, pile: &Pile) {
-        let pushed = post.push(change, |changes, held| fold(changes, held, pile, post.id(), self));
-        order.count_letter();
-        match pushed {
-            Ok(None) => {}
-            Ok(Some(wake)) => {
-                order.counters().count_wakes(1);
-                self.wakes.push(wake);
-            }
-            Err(change) => self.changes.push(change),
-        }
-    }
-}
-
-impl Drop for Trash {
-    fn drop(&mut self) {
-        if !self.folded.is_empty() {
-            self.segments.clear();
-            self.folded.drain(..).for_each(|room| room.trim());
-        }
-        if let Some(wake) = self.wakes.pop() {
-            wake.wake();
-        }
     }
 }
 
