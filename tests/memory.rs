@@ -427,3 +427,20 @@ fn a_room_in_which_all_sleep_keeps_little_of_a_burst() {
     assert_eq!(left_by_sleepers(1, 20 << 10), 0, "or heavy");
     assert!((1..=16).contains(&left_by_sleepers(5, 1)), "what is neither is not worth a new one");
 }
+
+#[test]
+fn a_socket_that_has_left_most_of_its_rooms_keeps_no_room_for_them() {
+    let namespace = namespace(100);
+    let rooms: Vec<_> = (0..2000).map(|n| namespace.room(n).unwrap()).collect();
+    let (socket, mut inbox) = join(&namespace, "room");
+    inbox.drain(|_| {});
+    let before = live_bytes();
+    socket.join(&rooms).unwrap();
+    inbox.drain(|_| {});
+    let most = live_bytes() - before;
+    socket.leave(&rooms).unwrap();
+    inbox.drain(|_| {});
+    let left = live_bytes() - before;
+    println!("{most} {left}");
+    assert!(most > 2000 * 50 && left < 2000, "{most} bytes in 2000 rooms, {left} afterwards");
+}

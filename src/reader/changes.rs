@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use super::Reader;
 use super::verdict::is_mine;
-use super::{FEW, MANY, Reader};
 use crate::delivery::{Gap, GapReason};
 use crate::entry::Entry;
 use crate::mailbox::Ready;
@@ -67,7 +67,7 @@ impl Reader {
         if ready.spilled() {
             self.rare().ready = ready;
         }
-        self.set_wide(self.memberships.len() > if self.wide.is_some() { FEW } else { MANY });
+        self.fit_width();
         if let Some(at) = self.rare.as_ref().and_then(|rare| rare.cut) {
             self.horizon = self.horizon.min(at.max(self.read));
             self.post.touch(); // for the same in the passes until it is closed

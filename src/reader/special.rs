@@ -278,6 +278,7 @@ impl Reader {
         let (horizon, before) = (self.horizon, self.memberships.len());
         self.memberships.retain(|membership| membership.until() > horizon);
         self.left -= (before - self.memberships.len()) as u32;
+        self.fit_width();
         self.find_hot();
     }
 }

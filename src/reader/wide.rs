@@ -1,7 +1,7 @@
 //! A reader with many rooms, most of them idle: it arms those, and looks at the others only.
 
-use super::Reader;
 use super::memberships::FOREVER;
+use super::{FEW, MANY, Reader};
 use crate::sync::IS_MODEL;
 
 /// The memberships that are not armed.
@@ -27,8 +27,9 @@ pub(super) struct Hot {
 const PATIENCE: u32 = if IS_MODEL { 1 } else { 8 };
 
 impl Reader {
-    /// Begins or ends to be wide.
-    pub(super) fn set_wide(&mut self, is_wide: bool) {
+    /// Begins or ends to be wide, by the number of rooms.
+    pub(super) fn fit_width(&mut self) {
+        let is_wide = self.memberships.len() > if self.wide.is_some() { FEW } else { MANY };
         if is_wide == self.wide.is_some() {
             return;
         }
