@@ -174,7 +174,7 @@ fn a_decision_a_deadline_or_the_end_of_the_connection() {
 fn an_engine_that_closes_leaves_nobody_and_keeps_nothing() {
     watched("close of the engine", || {
         let mut let_in = 0;
-        for _ in 0..rounds() {
+        for round in 0..rounds() {
             let engine = Engine::new();
             let attendance = Arc::new(Attendance::default());
             let (world, games) = (engine.of("/").unwrap(), engine.of_pattern("/game-{id}").unwrap());
@@ -203,7 +203,13 @@ fn an_engine_that_closes_leaves_nobody_and_keeps_nothing() {
                 })
                 .collect();
             let closer = engine.clone();
-            works.push(work(move || closer.close()));
+            works.push(work(move || {
+                // Once for sure after somebody was let in.
+                while round == 0 && closer.socket_count() == 0 {
+                    thread::yield_now();
+                }
+                closer.close();
+            }));
             race(works);
             for (connection, outbox) in &mut *connections.lock().unwrap() {
                 assert_eq!(connection.closed(), Some(DisconnectReason::Shutdown));
