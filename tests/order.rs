@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use common::{messages, watched};
+use common::{messages, number, watched};
 use roomcast::{Delivery, Engine, Inbox, Namespace, Socket, SocketId, Target};
 
 const PUBLISHERS: u64 = 4;
@@ -395,4 +395,28 @@ fn unions_may_name_their_rooms_in_any_order() {
         });
         assert_eq!(inbox.drain(|_| {}), 2 * EMITS);
     });
+}
+
+#[test]
+fn what_is_emitted_in_a_drain_waits_for_the_next() {
+    // In one room, in several, and in more than are looked at in each drain.
+    for rooms in [1, 2, 40] {
+        watched("emits in a drain", move || {
+            let namespace = namespace();
+            let (socket, mut inbox) = namespace.connect();
+            socket.join((0..rooms).collect::<Vec<i64>>()).unwrap();
+            let emit = |n: i64| _ = namespace.to(n % rooms).emit("n", n.to_le_bytes()).unwrap();
+            (0..2 * rooms).for_each(emit);
+            for round in 0..60 {
+                let (mut last, mut numbers) = (0, Vec::new());
+                inbox.drain(|delivery| {
+                    assert!(delivery.sequence() > last);
+                    last = delivery.sequence();
+                    numbers.push(number(&delivery) as i64);
+                    emit(numbers[numbers.len() - 1] + 1);
+                });
+                assert_eq!(numbers, (round..2 * rooms + round).collect::<Vec<_>>(), "{rooms} rooms");
+            }
+        });
+    }
 }

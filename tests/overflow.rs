@@ -257,6 +257,26 @@ fn a_gap_over_more_than_a_room_remembers_is_an_upper_bound() {
 }
 
 #[test]
+fn what_a_socket_has_missed_that_was_disconnected_is_exact() {
+    let namespace = namespace(messages(8));
+    let (socket, mut inbox) = namespace.connect();
+    let rooms = [1, 2, 3];
+    socket.join(rooms).unwrap();
+    let emit = |times: usize| {
+        for room in (0..times).flat_map(|_| rooms) {
+            namespace.to(room).emit("n", ()).unwrap();
+            namespace.to(room).except(9).emit("n", ()).unwrap();
+        }
+    };
+    emit(50);
+    assert!(socket.disconnect("bye"));
+    emit(50);
+    let read = read(&mut inbox);
+    assert_eq!((read.total(), read.gaps, read.inexact), (3 * 2 * 50, 3, 0));
+    assert!(inbox.closed().is_some());
+}
+
+#[test]
 fn disconnect_takes_effect_inside_the_emit() {
     for limit in LIMITS {
         let namespace = namespace(disconnecting(limit));

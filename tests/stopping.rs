@@ -87,13 +87,64 @@ fn as_many_messages_as_the_limit_may_come_before_a_volatile_one() {
 
 #[test]
 fn what_comes_after_a_stop_is_not_behind_what_came_before_it() {
-    let (world, mut inbox) = behind(3, false);
-    let mut left = 10;
-    let stopped = inbox.try_drain(|_| {
-        left -= 1;
-        if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    assert!(stopped.is_break());
-    world.to(0).volatile().emit("number", "new").unwrap();
-    assert_eq!(in_steps(&mut inbox, usize::MAX).last().map(String::as_str), Some("new"));
+    for rooms in [1, 3] {
+        let (world, mut inbox) = behind(rooms, false);
+        let mut left = 10;
+        let stopped = inbox.try_drain(|_| {
+            left -= 1;
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert!(stopped.is_break());
+        world.to(rooms - 1).emit("number", "next").unwrap();
+        world.to(0).volatile().emit("number", "new").unwrap();
+        assert_eq!(in_steps(&mut inbox, usize::MAX).last().map(String::as_str), Some("new"), "{rooms} rooms");
+    }
+}
+
+#[test]
+fn a_pass_that_follows_a_stop_counts_for_itself_when_it_stops_too() {
+    for rooms in [1, 3] {
+        let (world, mut inbox) = behind(rooms, false);
+        let until = |inbox: &mut Inbox, last: &str| {
+            let stopped = inbox.try_drain(|delivery| match name(&delivery) == last {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            });
+            assert!(stopped.is_break(), "{rooms} rooms, at {last}");
+        };
+        until(&mut inbox, "10");
+        world.to(0).emit("number", "first").unwrap();
+        world.to(rooms - 1).emit("number", "second").unwrap();
+        world.to(0).volatile().emit("number", "third").unwrap();
+        until(&mut inbox, "first");
+        assert_eq!(in_steps(&mut inbox, usize::MAX), ["second", "third"], "{rooms} rooms");
+    }
+}
+
+#[test]
+fn a_pass_that_follows_a_stop_counts_for_itself_when_messages_were_lost() {
+    for rooms in [1, 2] {
+        let backlog = Backlog::new().messages(64).unwrap();
+        let world = Engine::builder().volatile_backlog(rooms).backlog(backlog).build().of("/world").unwrap();
+        let (socket, mut inbox) = world.connect();
+        (0..rooms).for_each(|room| assert_eq!(socket.join(room), Ok(1)));
+        for number in 0..3 {
+            world.to(0).emit("number", number.to_string()).unwrap();
+        }
+        assert!(inbox.try_drain(|_| ControlFlow::Break(())).is_break());
+        // One more in the segment of the first three, one in the other room, and then more than the backlog.
+        world.to(0).emit("number", "3").unwrap();
+        world.to(rooms - 1).emit("number", "4").unwrap();
+        for _ in 0..100 {
+            world.to(0).volatile().emit("number", "volatile").unwrap();
+        }
+        let names = in_steps(&mut inbox, usize::MAX);
+        let [start @ .., gap, last] = &names[..] else { panic!("{names:?}") };
+        assert!(gap.starts_with("gap of"), "{rooms} rooms: {names:?}");
+        assert_eq!(
+            (start.len(), last.as_str()),
+            (2 + rooms as usize, "volatile"),
+            "{rooms} rooms: {names:?}"
+        );
+    }
 }

@@ -86,6 +86,40 @@ fn those_who_are_left_out_drop_nothing() {
 }
 
 #[test]
+fn what_is_not_for_a_socket_does_not_count() {
+    for one_by_one in [false, true] {
+        let world = world(1);
+        let (socket, mut inbox) = world.connect();
+        socket.join("room").unwrap();
+        for round in 1..=3 {
+            for n in 0..4 {
+                socket.to("room").emit("e", "its own").unwrap();
+                world.to("room").volatile().emit("e", n.to_string()).unwrap();
+            }
+            let first = one_by_one.then(|| inbox.try_next()).flatten();
+            let first = first.map(|delivery| delivery.payload().as_str().unwrap().to_owned());
+            let got: Vec<_> = first.into_iter().chain(drained(&mut inbox)).collect();
+            assert_eq!((got, inbox.volatile_dropped()), (vec!["0".to_owned(), "1".to_owned()], 2 * round));
+        }
+    }
+}
+
+#[test]
+fn a_gap_over_all_rooms_is_none_of_the_messages_before_it() {
+    let engine = Engine::builder().volatile_backlog(0).membership_backlog(2).unwrap().build();
+    let world = engine.of("/world").unwrap();
+    let (socket, mut inbox) = world.connect();
+    inbox.drain(|_| {});
+    socket.join("room").unwrap();
+    world.to("room").emit("e", "lost").unwrap();
+    socket.leave("room").unwrap();
+    socket.emit_volatile("e", "new").unwrap();
+    let mut got = Vec::new();
+    inbox.drain(|delivery| got.push((delivery.gap().map_or(0, |gap| gap.missed), delivery.payload().len())));
+    assert_eq!((got, inbox.volatile_dropped()), (vec![(1, 0), (0, 3)], 0));
+}
+
+#[test]
 fn a_kept_target_is_volatile_only_where_it_says_so() {
     let world = world(0);
     let (socket, mut inbox) = world.connect();

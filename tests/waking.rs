@@ -387,6 +387,27 @@ fn a_socket_in_many_rooms_is_woken_by_each() {
 }
 
 #[test]
+fn whatever_is_there_when_a_callback_is_set_is_there_afterwards() {
+    for rooms in [1, 3, 100] {
+        let namespace = namespace();
+        let (socket, mut inbox) = namespace.connect();
+        socket.join((0..rooms).collect::<Vec<i32>>()).unwrap();
+        inbox.drain(|_| {});
+        let bell = Arc::new(Bell::default());
+        for round in 1..=5 {
+            namespace.to(rooms / 2).emit("n", ()).unwrap();
+            namespace.to(rooms - 1).emit("n", ()).unwrap();
+            inbox.on_wake({
+                let bell = Arc::clone(&bell);
+                move || bell.ring()
+            });
+            assert_eq!((bell.rings(), inbox.drain(|_| {})), (round, 2), "{rooms} rooms");
+            inbox.no_wake();
+        }
+    }
+}
+
+#[test]
 fn a_wait_that_is_given_up_leaves_the_callback_in_place() {
     let (socket, mut inbox) = Engine::new().of("/").unwrap().connect();
     let woken = Arc::new(AtomicUsize::new(0));

@@ -194,6 +194,38 @@ fn memberships_that_were_folded_away_make_a_gap_an_upper_bound() {
 }
 
 #[test]
+fn a_gap_that_is_found_beyond_a_fold_is_told() {
+    let backlog = Backlog::new().messages(2).expect("in range");
+    let builder = Engine::builder().backlog(backlog).membership_backlog(2).expect("in range");
+    let world = builder.build().of("/").expect("the path is good");
+    let (_other, _inbox) = member(&world, "elsewhere");
+    let (socket, mut inbox) = member(&world, "a");
+    send(&world, "a", &["1"]);
+    assert_eq!(read(&mut inbox), ["1"]);
+    socket.join("b").expect("it is connected");
+    send(&world, "elsewhere", &["not for it"]);
+    socket.leave("b").expect("it is connected");
+    send(&world, "a", &["2", "3", "4", "5"]);
+    assert_eq!(read(&mut inbox), ["-2", "4", "5"]);
+}
+
+#[test]
+fn a_room_that_was_left_is_known_until_a_gap_that_depends_on_it_is_told() {
+    let world = short(8);
+    let (socket, mut inbox) = member(&world, "a");
+    socket.join("b").expect("it is connected");
+    send(&world, "a", &["1"]);
+    world.to("a").except("b").emit("said", "not for it").expect("the room is good");
+    socket.leave("b").expect("it is connected");
+    // The rest is lost while the first is being read.
+    let count = inbox.drain(|_| send(&world, "a", &["2"; 30]));
+    assert_eq!(count, 1);
+    let mut expected = vec!["-22"];
+    expected.extend(["2"; 8]);
+    assert_eq!(read(&mut inbox), expected);
+}
+
+#[test]
 fn what_was_not_for_a_socket_disconnects_nobody() {
     let world = world(1, Overflow::Disconnect);
     let (other, _inbox) = member(&world, "a");
