@@ -159,13 +159,30 @@ mod tests {
             heads.order();
             let mut merged = Vec::new();
             while let Some((place, second)) = heads.first() {
+                prop_assert!(!heads.is_empty());
                 let others = streams.iter().enumerate().filter(|(other, _)| *other != place);
                 let expected_second = others.filter_map(|(_, stream)| stream.last()).min();
                 prop_assert_eq!(second, expected_second.copied().unwrap_or(u64::MAX));
                 merged.extend(streams[place].pop());
                 heads.advance(streams[place].last().copied());
             }
+            prop_assert!(heads.is_empty());
             prop_assert_eq!(merged, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_cleared_is_as_new() {
+        for count in [0, 1, 2, 40] {
+            let mut heads = Heads::default();
+            (0..count).for_each(|place| heads.push(place as u64, place));
+            heads.order();
+            heads.first().into_iter().for_each(|_| heads.advance(None));
+            heads.clear();
+            assert!(heads.is_empty() && heads.first().is_none(), "{count}");
+            [(7, 0), (3, 1)].into_iter().for_each(|(sequence, place)| heads.push(sequence, place));
+            heads.order();
+            assert_eq!(heads.first(), Some((1, 7)), "{count}");
         }
     }
 }
