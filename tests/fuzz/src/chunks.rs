@@ -127,9 +127,10 @@ fn read(payload: &[u8]) -> Vec<Heard> {
     heard
 }
 
-/// Padded or not.
+/// Padded, or not, or by half.
 fn binary(base64: &str) -> Option<Vec<u8>> {
-    STANDARD.decode(base64).or_else(|_| STANDARD_NO_PAD.decode(base64)).ok()
+    let halved = || STANDARD.decode(format!("{base64}="));
+    STANDARD.decode(base64).or_else(|_| STANDARD_NO_PAD.decode(base64)).or_else(|_| halved()).ok()
 }
 
 /// Sends the packets of a payload as WebSocket messages, in fragments, and leaves.

@@ -75,8 +75,8 @@ mod tests {
         let all = |payload| decode(payload).collect::<Vec<_>>();
         assert_eq!(all("4a\x1e3\x1e4"), [text("a"), Ok(Received::Pong), text("")]);
         assert_eq!(
-            all("bAQIDBA==\x1ebAQIDBA\x1eb"),
-            [binary(&[1, 2, 3, 4]), binary(&[1, 2, 3, 4]), binary(&[])]
+            all("bAQIDBA==\x1ebAQIDBA=\x1ebAQIDBA\x1eb"),
+            [binary(&[1, 2, 3, 4]), binary(&[1, 2, 3, 4]), binary(&[1, 2, 3, 4]), binary(&[])]
         );
         assert_eq!(all(""), [Err(BadPacket)]);
         assert_eq!(all("4a\x1e"), [text("a"), Err(BadPacket)]);
