@@ -428,7 +428,7 @@ impl Topic {
         Some(Published { sequence, members, rooms: usize::from(members > 0) })
     }
 
-    /// Has the next publish [mark](Mailbox::mark) this membership, unless its cursor has something to
+    /// Has the next publish [mark](crate::mailbox::Mailbox::mark) this membership, unless its cursor has something to
     /// read already: then it returns false.
     pub(crate) fn arm(&self, post: &Arc<Post>, since: u64, cursor: &mut Cursor<Entry>) -> bool {
         let mut trash = Garbage::new();
