@@ -3,9 +3,10 @@
 //! # Which message replaces which
 //!
 //! Of messages with a key, each one replaces the one before it of the same event and key and with the same
-//! recipients by name: rooms, exceptions, excluded sender. The newer one notes its sequence in the older one, under the lock
-//! of the room. A reader passes over a message if the one that has replaced it is for the same socket, and below the
-//! horizon: so that the reader gets it in the same pass, or passes over it for one that is newer still. Links lead from
+//! recipients by name: rooms, exceptions, excluded sender. When the newer one is in the log, and under the lock of the room,
+//! its sequence is noted in the older one. A reader passes over a message if the one that has replaced it is for the same
+//! socket, and below the horizon: as that is in the log, the reader gets it in the same pass, or passes over it for one that
+//! is newer still. (Of several rooms it may come by another one, and with the next pass.) Links lead from
 //! each message to the next one only, and a message holds nothing of the other, so what a stalled reader pins stays
 //! as bounded as without.
 

@@ -411,10 +411,12 @@ impl Topic {
             return None;
         }
         let sequence = early.unwrap_or_else(|| order.next());
-        if entry.latest().is_some() {
-            inner.later.get_or_insert_default().newest.replace(&entry, sequence);
-        }
+        let older = match entry.latest() {
+            Some(_) => inner.later.get_or_insert_default().newest.put(&entry),
+            None => None,
+        };
         inner.append(sequence, entry, bytes, victims, &mut trash);
+        older.inspect(|older| older.replace(sequence));
         if inner.armed.is_empty() {
             drop(inner);
         } else {

@@ -116,6 +116,24 @@ fn newer_messages_replace_older_ones_and_the_newest_comes() {
 }
 
 #[test]
+fn what_was_emitted_before_a_drain_comes_or_what_has_replaced_it() {
+    let outcomes = explore("replacing what is about to be read", 20, || {
+        let scene = Scene::new();
+        let room = Scene::room(1);
+        let mut member = Member::of(&scene, &[&room]);
+        scene.publish_latest(&room, 1);
+        let publisher = thread::spawn(move || _ = scene.publish_latest(&room, 2));
+        member.drain();
+        assert!(!member.got.is_empty(), "one is replaced, and the other one has not come");
+        publisher.join().unwrap();
+        let numbers = member.numbers();
+        assert_eq!(numbers.last(), Some(&2));
+        numbers.len()
+    });
+    assert_eq!(outcomes, all([1, 2]));
+}
+
+#[test]
 fn who_leaves_gets_the_newest_from_before() {
     let outcomes = explore("replacing against a leave", 80, || {
         let scene = Scene::new();

@@ -93,13 +93,14 @@ fn publish(
     };
     let bytes = entry.payload().len() as u64;
     let mut published = Published { sequence: order.next(), members: 0, rooms: 0 };
-    if entry.latest().is_some() {
+    let older = match entry.latest() {
         // In one of the rooms: always the same one for the same rooms.
-        let first = locked.iter_mut().find(|(_, role, _)| *role == Role::Addressed);
-        first.into_iter().for_each(|(.., inner)| {
-            inner.later.get_or_insert_default().newest.replace(&entry, published.sequence);
-        });
-    }
+        Some(_) => {
+            let first = locked.iter_mut().find(|(_, role, _)| *role == Role::Addressed);
+            first.and_then(|(.., inner)| inner.later.get_or_insert_default().newest.put(&entry))
+        }
+        None => None,
+    };
     let mut append = |inner: &mut Inner, entry: Entry| {
         published.rooms += usize::from(!inner.members.is_empty());
         published.members += inner.members.len();
@@ -110,6 +111,7 @@ fn publish(
         append(inner, entry.clone());
     }
     append(&mut locked[last].2, entry);
+    older.inspect(|older| older.replace(published.sequence));
     if locked.iter().any(has_sleepers) {
         wake(locked, order);
     } else {

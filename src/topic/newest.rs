@@ -26,6 +26,11 @@ struct Newer {
     audience: Arc<Audience>,
 }
 
+/// A message that is to be replaced.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Older(Newer);
+
 /// Event, its name, key, rooms, rooms and sockets that are left out, sender if it is.
 type Parts<'a> =
     (u32, &'a Option<SmolStr>, Option<&'a RoomName>, &'a [u64], &'a [u64], &'a [SocketId], Option<SocketId>);
@@ -34,22 +39,26 @@ type Parts<'a> =
 const FEW: usize = 16;
 
 impl Newest {
-    /// Lets a message that has taken this sequence replace the one before it, if it has a key.
-    pub(super) fn replace(&mut self, entry: &Entry, sequence: u64) {
-        let Entry::Aimed { event, audience, .. } = entry else { return };
-        if entry.latest().is_none() {
-            return;
-        }
+    /// Takes in a message that is about to be appended, if it has a key, and returns the one before it.
+    pub(super) fn put(&mut self, entry: &Entry) -> Option<Older> {
+        let Entry::Aimed { event, audience, .. } = entry else { return None };
+        entry.latest()?;
         let newer = Newer { event: *event, audience: Arc::clone(audience) };
-        if let Some(older) = self.messages.replace(newer) {
-            older.latest().inspect(|latest| latest.replace(sequence));
-        }
+        let older = self.messages.replace(newer).map(Older);
         if self.messages.len() > FEW.max(self.sweep_at) {
             // Nobody can read what no slot holds.
             self.messages.retain(|message| Arc::strong_count(&message.audience) > 1);
             self.sweep_at = 2 * self.messages.len();
             self.messages.shrink_to(self.sweep_at);
         }
+        older
+    }
+}
+
+impl Older {
+    /// It is replaced by the message of this sequence, which is in the log: so who passes over this one finds that.
+    pub(super) fn replace(&self, sequence: u64) {
+        self.0.latest().inspect(|latest| latest.replace(sequence));
     }
 }
 
