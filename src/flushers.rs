@@ -1,7 +1,6 @@
 //! What is told at the end of each tick of an engine.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Weak};
 
 use crate::sync::Mutex;
@@ -43,11 +42,5 @@ impl Flushers {
             .filter_map(Weak::upgrade)
             .filter(|one: &Arc<dyn Flush>| one.is_dirty())
             .for_each(|one| one.flush());
-    }
-}
-
-impl fmt::Debug for Flushers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flushers").field("len", &self.0.lock().len()).finish()
     }
 }

@@ -256,3 +256,24 @@ fn whatever_comes_and_goes_leaves_not_a_byte() {
     drop((engine, games, chat, live));
     assert_eq!(live_bytes(), before);
 }
+
+#[test]
+fn keys_that_nobody_can_read_any_more_take_nothing() {
+    let world = Engine::new().of("/").unwrap();
+    let room = world.room("room").unwrap();
+    let (socket, mut inbox) = world.connect();
+    socket.join(&room).unwrap();
+    let event = world.event("state").unwrap();
+    let mut round = |keys: std::ops::Range<u64>| {
+        for key in keys {
+            world.to(&room).latest(key).emit(&event, ()).unwrap();
+            inbox.drain(|_| {});
+        }
+        live_bytes()
+    };
+    let few = round(0..1_000);
+    let many = round(1_000..100_000);
+    // What is held for a key is some 300 bytes.
+    assert!(many - few < 20 * 300, "{few}, {many}");
+    assert_eq!(inbox.replaced(), 0);
+}

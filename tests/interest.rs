@@ -250,6 +250,20 @@ fn who_walks_to_and_fro_at_a_border_enters_and_leaves_nothing() {
 }
 
 #[test]
+fn it_shows_what_it_is_about() {
+    let world = world();
+    let (socket, _inbox) = world.connect();
+    let grid = Grid::new(10.0).unwrap();
+    let mut interest = Interest::new(grid);
+    assert_eq!(*interest.grid(), grid);
+    let plan = interest.move_to(5.0, 5.0).unwrap();
+    assert!(format!("{plan:?}").contains("entered: [(-1, -1), "), "{plan:?}");
+    let moved = plan.apply(&socket).unwrap();
+    assert!(format!("{moved:?}").ends_with("left: [] }"), "{moved:?}");
+    assert!(moved.interest().here().is_some());
+}
+
+#[test]
 fn what_is_no_place_changes_nothing() {
     let world = world();
     let (socket, _inbox) = world.connect();

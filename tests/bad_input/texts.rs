@@ -1,11 +1,12 @@
 //! What errors and reasons say to people, and what clients are told of them.
 
 use std::error::Error;
+use std::time::Duration;
 
 use roomcast::{
     AckError, Backlog, Closed, DecodeError, DisconnectReason, EmitError, EncodeError, Engine, EventError,
-    MembershipError, NamespaceError, ProtocolError, ReceiveError, RecvTimeoutError, Refusal, Rejection,
-    RoomName, RoomNameError, SendError, StaleSocket,
+    ForgottenTick, MembershipError, NamespaceError, OutOfGrid, PresenceError, ProtocolError, ReceiveError,
+    RecvTimeoutError, Refusal, Rejection, RoomName, RoomNameError, SendError, StaleSocket,
 };
 
 #[track_caller]
@@ -154,4 +155,20 @@ fn a_client_is_told_of_an_error_in_its_words() {
         assert_eq!((rejection.message(), rejection.data().len()), (text, 0));
         assert_eq!(rejection.to_string(), text);
     }
+}
+
+#[test]
+fn errors_beside_the_rooms_say_what_is_wrong() {
+    say([
+        (PresenceError::Closed("bye".into()), "the socket is closed: bye"),
+        (PresenceError::Connecting, "the socket is not connected yet"),
+        (PresenceError::Foreign, "the socket is of another namespace"),
+        (PresenceError::NotInRoom, "the socket is not in the room"),
+        (PresenceError::NotPresent, "the socket is not present"),
+        (PresenceError::EmptyKey, "the key is empty"),
+        (PresenceError::KeyTooLong { bytes: 9, limit: 8 }, "the key has 9 bytes, more than the limit of 8"),
+        (EncodeError::new("not finite").into(), "not finite"),
+    ]);
+    say([(OutOfGrid, "the place is not on the grid")]);
+    say([(ForgottenTick(Duration::from_secs(3)), "the tick at 3s is not remembered any more")]);
 }

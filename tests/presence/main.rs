@@ -152,6 +152,22 @@ fn what_is_refused_changes_nothing() {
 }
 
 #[test]
+fn it_shows_who_is_there() {
+    let (presence, _watcher, [(ann, _a), (again, _g)]) = scene();
+    presence.track(&ann, "ann", ()).unwrap();
+    presence.track(&again, "ann", ()).unwrap();
+    assert!(format!("{presence:?}").contains("keys: 1"), "{presence:?}");
+    assert_eq!(presence, Presence::new(presence.room()));
+    assert_ne!(presence, Presence::new(&presence.room().namespace().room("another").unwrap()));
+    let (late, mut inbox) = presence.room().namespace().connect();
+    presence.flush();
+    presence.watch(&late).unwrap();
+    let delivery = inbox.try_next().unwrap();
+    let state = delivery.payload().downcast_ref::<PresenceState>().unwrap();
+    assert_eq!((state.keys(), state.entries().len()), (vec!["ann"], 2));
+}
+
+#[test]
 fn numbers_alone_are_told_when_they_change() {
     let (presence, _watcher, [(ann, _a), (again, _g), (bob, _b)]) = scene();
     let (display, mut inbox) = presence.room().namespace().connect();
@@ -402,4 +418,43 @@ fn what_is_told_has_a_form_in_json() {
     );
     presence.track(&bob, "bob", Arc::new(7_u8)).unwrap();
     assert!(Payload::encode(&presence.list()).is_err());
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn states_and_numbers_have_a_form_in_json() {
+    use roomcast::{Payload, PresenceCount};
+
+    let (presence, _watcher, [(ann, _a), (late, mut inbox)]) = scene();
+    presence.track(&ann, "ann", [1_u8, 2]).unwrap();
+    presence.flush();
+    presence.watch(&late).unwrap();
+    presence.watch_count(&late).unwrap();
+    presence.track(&late, "late", ()).unwrap();
+    presence.flush();
+    let mut json = Vec::new();
+    inbox.drain(|delivery| {
+        let payload = delivery.payload();
+        let encoded = match (payload.downcast_ref::<PresenceState>(), payload.downcast_ref::<PresenceCount>())
+        {
+            (Some(state), _) => Payload::encode(state),
+            (_, Some(count)) => Payload::encode(count),
+            _ => Payload::encode(payload.downcast_ref::<PresenceDiff>().unwrap()),
+        };
+        json.push(encoded.unwrap().as_json().unwrap().to_owned());
+    });
+    json.sort_by_key(String::len);
+    let [of_ann, of_late] = [(&ann, r#""ann""#, 0, "[1,2]"), (&late, r#""late""#, 1, "null")].map(
+        |(socket, key, number, meta)| {
+            format!(r#"{{"key":{key},"socket":"{}","number":{number},"meta":{meta}}}"#, socket.id())
+        },
+    );
+    let mut expected = vec![
+        r#"{"room":"room","keys":1}"#.to_owned(),
+        r#"{"room":"room","keys":2}"#.to_owned(),
+        format!(r#"{{"room":"room","version":1,"entries":[{of_ann}]}}"#),
+        format!(r#"{{"room":"room","version":2,"joins":[{of_late}],"leaves":[],"updates":[]}}"#),
+    ];
+    expected.sort_by_key(String::len);
+    assert_eq!(json, expected);
 }
