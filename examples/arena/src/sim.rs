@@ -4,11 +4,12 @@
 //!
 //! - **publish**: those whose turn it is say where they are, to the room of their cell;
 //! - **drain**: all read what they were sent by the nine rooms around them;
-//! - **move**: all move by what they heard, and those who come into another cell change rooms.
+//! - **move**: all move by what they heard, and those who come into another cell change rooms: all join, then all leave.
 //!
 //! So what an agent hears in a tick depends on no thread's speed. In which order it hears it does, between rooms: sums do
-//! not mind. Within a room it is always the same, as one thread publishes all that goes to a room: so of what is lost to
-//! a room's limit, the same messages are.
+//! not mind. Within a room it is always the same, as one thread publishes all that goes to a room; and a room is without
+//! agents for a moment only if it is so at the end of the tick, whoever comes and goes first. For then it begins a new
+//! segment. So of what is lost to a room's limit, the same messages are.
 
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ pub struct Simulation {
     inboxes: Vec<Inbox>,
     bodies: Vec<Body>,
     heard: Vec<Heard>,
+    /// Whether each has come into another cell in this tick.
+    has_moved: Vec<bool>,
     index: Index,
     checksum: u64,
 }
@@ -111,6 +114,7 @@ impl Simulation {
             pool,
             moved: world.event("moved")?,
             heard: vec![Heard::default(); bodies.len()],
+            has_moved: vec![false; bodies.len()],
             index: Index::new(grid.cells(), bodies.iter().map(|body| grid.cell(body.place()))),
             rooms,
             sockets,
@@ -237,21 +241,28 @@ impl Simulation {
     }
 
     fn relocate(&mut self) -> Counts {
-        let Self { grid, rooms, sockets, bodies, heard, index, pool, .. } = self;
-        let relocate = |((body, heard), socket): ((&mut Body, &Heard), &Socket)| {
+        let Self { grid, rooms, sockets, bodies, heard, has_moved, index, pool, .. } = self;
+        let around = |body: &Body| grid.around(grid.cell(body.place())).map(|cell| &rooms[cell]);
+        let arrive = |(((body, heard), has_moved), socket): (((&mut Body, &Heard), &mut bool), &Socket)| {
             let before = grid.cell(body.place());
             body.step(*grid, heard);
-            let now = grid.cell(body.place());
-            if now == before {
+            *has_moved = grid.cell(body.place()) != before;
+            if !*has_moved {
                 return Counts::default();
             }
-            let around = grid.around(now).map(|cell| &rooms[cell]);
-            let (joins, leaves) = socket.set_rooms(around).expect("all agents stay connected");
-            Counts { joins: joins as u64, leaves: leaves as u64, ..Counts::default() }
+            let joins = socket.join(around(body)).expect("all agents stay connected");
+            Counts { joins: joins as u64, ..Counts::default() }
+        };
+        let depart = |((body, _), socket): ((&Body, &bool), &Socket)| {
+            let (_, leaves) = socket.set_rooms(around(body)).expect("all agents stay connected");
+            Counts { leaves: leaves as u64, ..Counts::default() }
         };
         let counts = pool.install(|| {
-            let each = bodies.par_iter_mut().zip(&*heard).zip(&*sockets);
-            each.map(relocate).reduce(Counts::default, Counts::and)
+            let each = bodies.par_iter_mut().zip(&*heard).zip(&mut *has_moved).zip(&*sockets);
+            let arrived = each.map(arrive).reduce(Counts::default, Counts::and);
+            let each =
+                bodies.par_iter().zip(&*has_moved).zip(&*sockets).filter(|((_, has_moved), _)| **has_moved);
+            arrived.and(each.map(depart).reduce(Counts::default, Counts::and))
         });
         index.rebuild(bodies.iter().map(|body| grid.cell(body.place())));
         counts
