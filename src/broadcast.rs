@@ -14,9 +14,9 @@ use crate::reason::DisconnectReason;
 use crate::recipients::{Found, Recipients, find, own};
 use crate::room::Room;
 use crate::slab::SocketId;
-use crate::state::{Mute, NamespaceCore, SocketCore};
+use crate::state::{EngineCore, Mute, NamespaceCore, SocketCore};
 use crate::target::{IntoTargets, Target};
-use crate::terms::{Slack, Terms, Wish};
+use crate::terms::{Slack, Wish};
 use crate::topic::{Published, Topic, Victims};
 
 /// What an emit did, as far as that is free to know.
@@ -358,14 +358,17 @@ fn emit_widely(
     event: EventId,
     payload: Payload,
 ) -> Result<Emitted, EmitError> {
+    let EngineCore { config, clock, .. } = &*namespace.engine;
     if let Some(key) = &wish.key {
-        let (bytes, limit) = (key.text_len(), namespace.engine.config.max_name_bytes);
+        let (bytes, limit) = (key.text_len(), config.max_name_bytes);
         if bytes > limit {
             return Err(EmitError::KeyTooLong { bytes, limit });
         }
     }
     let mut who = Recipients::new(from.sender(), from.is_excepted());
     who.find(namespace, target)?;
+    let (default_slack, now) = (config.volatile_backlog, clock.shared_now());
+    let terms = || wish.terms(default_slack, now);
     let is_short = wish.is_plain() && matches!((&who.rooms[..], &who.except_rooms[..]), ([_], []));
     let entry = match (&event, &who.except_sockets[..], who.sender) {
         _ if who.rooms.is_empty() => return Ok(Emitted::default()),
@@ -374,21 +377,17 @@ fn emit_widely(
             Entry::NotSocket { payload, event, excluded }
         }
         (&EventId::Listed(event), ..) => {
-            let terms =
-                wish.terms(namespace.engine.config.volatile_backlog, namespace.engine.clock.shared_now());
-            let is_it = |audience: &Audience| who.is(audience) && are_same(&audience.terms, &terms);
-            let audience = match target.cache.find(is_it) {
-                Some(audience) => audience,
-                None if wish.key.is_some() => Audience { terms, ..who.audience() }.share(),
-                None => target.cache.keep(Audience { terms, ..who.audience() }.share()),
+            let is_it = |audience: &Audience| {
+                who.is(audience) && wish.may_share(audience.terms.as_deref(), default_slack, now)
             };
+            let audience = target.cache.find(is_it).unwrap_or_else(|| {
+                let audience = Audience { terms: terms(), ..who.audience() }.share();
+                // What has a key is no other message's.
+                if wish.key.is_some() { audience } else { target.cache.keep(audience) }
+            });
             Entry::Aimed { payload, event, audience }
         }
-        (EventId::Unlisted(_), ..) => {
-            let terms =
-                wish.terms(namespace.engine.config.volatile_backlog, namespace.engine.clock.shared_now());
-            aimed(event, payload, Audience { terms, ..who.audience() })
-        }
+        (EventId::Unlisted(_), ..) => aimed(event, payload, Audience { terms: terms(), ..who.audience() }),
     };
     match &who.rooms[..] {
         // Those that are replaced are not looked for on the short way.
@@ -404,14 +403,6 @@ fn emit_widely(
     let published = Topic::publish_all(rooms, entry, &namespace.order, &mut victims);
     disconnect_all(namespace, &victims);
     Ok(published.into())
-}
-
-fn are_same(some: &Option<Box<Terms>>, others: &Option<Box<Terms>>) -> bool {
-    match (some, others) {
-        (Some(some), Some(others)) => some.are(others),
-        (None, None) => true,
-        _ => false,
-    }
 }
 
 /// A message to a room with nobody left out but the sender, if that is.

@@ -68,11 +68,11 @@ impl Backlog {
     ///
     /// For 0, and above 2³².
     pub const fn messages(mut self, messages: usize) -> Result<Self, ConfigError> {
-        if messages == 0 || messages as u64 > 1 << 32 {
-            return Err(bad("messages", "must be from 1 to 4294967296"));
-        }
         self.messages = messages;
-        Ok(self)
+        match check_messages(messages) {
+            Ok(()) => Ok(self),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sets how many payload bytes a stalled member can be behind. Default 16 MiB.
@@ -84,11 +84,11 @@ impl Backlog {
     ///
     /// For 0, and above 2⁴⁸.
     pub const fn bytes(mut self, bytes: usize) -> Result<Self, ConfigError> {
-        if bytes == 0 || bytes as u64 > 1 << 48 {
-            return Err(bad("bytes", "must be from 1 to 2^48"));
-        }
         self.bytes = bytes;
-        Ok(self)
+        match check_bytes(bytes) {
+            Ok(()) => Ok(self),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sets what happens beyond. Default [`Overflow::DropOldest`].
@@ -218,6 +218,22 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether a room can be told to hold so many messages.
+pub(crate) const fn check_messages(messages: usize) -> Result<(), ConfigError> {
+    if messages == 0 || messages as u64 > 1 << 32 {
+        return Err(bad("messages", "must be from 1 to 4294967296"));
+    }
+    Ok(())
+}
+
+/// Whether a room can be told to hold so many bytes.
+pub(crate) const fn check_bytes(bytes: usize) -> Result<(), ConfigError> {
+    if bytes == 0 || bytes as u64 > 1 << 48 {
+        return Err(bad("bytes", "must be from 1 to 2^48"));
+    }
+    Ok(())
 }
 
 const fn bad(setting: &'static str, problem: &'static str) -> ConfigError {

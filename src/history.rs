@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::{check_bytes, check_messages};
 use crate::error::ConfigError;
 
 /// How many of its last messages a room keeps, for [sockets that join it later](crate::Socket::join_with) and for
@@ -94,11 +95,11 @@ impl History {
     ///
     /// For 0, and above 2³².
     pub const fn messages(mut self, messages: usize) -> Result<Self, ConfigError> {
-        if messages == 0 || messages as u64 > 1 << 32 {
-            return Err(ConfigError { setting: "messages", problem: "must be from 1 to 4294967296" });
-        }
         self.messages = messages;
-        Ok(self)
+        match check_messages(messages) {
+            Ok(()) => Ok(self),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sets how many payload bytes are kept at most. Default 1 MiB.
@@ -107,11 +108,11 @@ impl History {
     ///
     /// For 0, and above 2⁴⁸.
     pub const fn bytes(mut self, bytes: usize) -> Result<Self, ConfigError> {
-        if bytes == 0 || bytes as u64 > 1 << 48 {
-            return Err(ConfigError { setting: "bytes", problem: "must be from 1 to 2^48" });
-        }
         self.bytes = bytes;
-        Ok(self)
+        match check_bytes(bytes) {
+            Ok(()) => Ok(self),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sets how old a message can be, in the engine's own [time](crate::Engine::tick). Default any age.

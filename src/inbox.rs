@@ -173,8 +173,8 @@ impl Inbox {
         // First: if the tick has yet to begin afterwards, what is below is before it.
         let horizon = order.horizon();
         let bound = ticks.sequence_at(tick).ok_or(ForgottenTick(tick))?.min(horizon);
-        let mut after = AfterTick { inbox: self, handed: 0 };
-        let AfterTick { inbox, handed } = &mut after;
+        let mut after = AfterDrain { inbox: self, handed: 0 };
+        let AfterDrain { inbox, handed } = &mut after;
         let Self { namespace, reader, .. } = &mut **inbox;
         let NamespaceCore { order, engine, .. } = &**namespace;
         let ControlFlow::Continue(()) =
@@ -182,7 +182,10 @@ impl Inbox {
                 deliver(delivery);
                 ControlFlow::<Infallible>::Continue(())
             });
-        Ok(*handed)
+        let handed = *handed;
+        after.account();
+        std::mem::forget(after);
+        Ok(handed)
     }
 
     /// Returns the next delivery, if there is one now.
@@ -459,19 +462,6 @@ impl Drop for AfterDrain<'_> {
     fn drop(&mut self) {
         self.account();
         self.inbox.watch();
-    }
-}
-
-/// The same, but leaves no word to be woken.
-struct AfterTick<'a> {
-    inbox: &'a mut Inbox,
-    handed: usize,
-}
-
-impl Drop for AfterTick<'_> {
-    fn drop(&mut self) {
-        self.inbox.reader.count(self.handed);
-        self.inbox.account();
     }
 }
 

@@ -167,19 +167,9 @@ impl<T> Log<T> {
         self.taken.bytes - self.head.start().bytes
     }
 
-    /// How many of the messages that it holds have this sequence or a later one. O(segments). The log holds all of
-    /// them, so nothing is destroyed here.
+    /// How many of the messages that it holds have this sequence or a later one. O(segments).
     pub(crate) fn since(&self, sequence: u64) -> u64 {
-        let mut last: Option<SegmentRef<T>> = None;
-        loop {
-            match last.as_ref().unwrap_or(&self.head).next() {
-                Next::Segment(next) if next.iter().next().is_some_and(|(first, _)| first < sequence) => {
-                    last = Some(next);
-                }
-                _ => break,
-            }
-        }
-        let segment = last.as_ref().unwrap_or(&self.head);
+        let segment = self.last_segment(|next| next.iter().next().is_some_and(|(first, _)| first < sequence));
         let earlier = segment.iter().take_while(|(it, _)| *it < sequence).count() as u64;
         self.taken.messages - segment.start().messages - earlier
     }
@@ -196,13 +186,7 @@ impl<T> Log<T> {
 
     /// A cursor at a message that the log holds on to. A step for each segment before it.
     pub(crate) fn cursor_at(&self, number: u64) -> Cursor<T> {
-        let mut segment = self.head.clone();
-        while let Next::Segment(next) = segment.next() {
-            if next.start().messages > number {
-                break;
-            }
-            segment = next;
-        }
+        let segment = self.last_segment(|next| next.start().messages <= number);
         segment.cursor((number - segment.start().messages) as u32)
     }
 
@@ -338,6 +322,18 @@ impl<T> Log<T> {
     fn is_slow(&self, sequence: u64) -> bool {
         let first = self.tail.segment().iter().next();
         first.is_some_and(|(first, _)| sequence - first > SLOW * u64::from(self.tail.len()))
+    }
+
+    /// The last segment that begins early enough, or the head. The log holds all of them, so nothing is destroyed here.
+    fn last_segment(&self, is_early: impl Fn(&SegmentRef<T>) -> bool) -> SegmentRef<T> {
+        let mut segment = self.head.clone();
+        while let Next::Segment(next) = segment.next() {
+            if !is_early(&next) {
+                break;
+            }
+            segment = next;
+        }
+        segment
     }
 
     fn tail_is_heavy(&self, bytes: u64) -> bool {

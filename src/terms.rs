@@ -67,32 +67,35 @@ impl Wish {
         if self.is_plain() {
             return None;
         }
-        let slack = self.slack.map(|slack| match slack {
-            Slack::Default => default_slack,
-            Slack::Messages(messages) => messages,
-        });
-        let lifetime = self.lifetime.map(|lifetime| Lifetime::new(lifetime, now));
+        let lifetime = self.ends(now).map(|ends| Lifetime { ends, now: now.clone() });
         let latest = self.key.clone().map(|key| Latest { key, replaced_at: AtomicU64::new(0) });
-        Some(Box::new(Terms { slack, lifetime, latest }))
+        Some(Box::new(Terms { slack: self.slack(default_slack), lifetime, latest }))
     }
-}
 
-impl Terms {
-    /// Whether a message may share them with another that asks for `other`.
-    pub(crate) fn are(&self, other: &Self) -> bool {
-        let ends = |terms: &Self| terms.lifetime.as_ref().map(|lifetime| lifetime.ends);
-        let is_shared = self.latest.is_none() && other.latest.is_none();
-        is_shared && self.slack == other.slack && ends(self) == ends(other)
+    /// Whether a message that asks for this may share these terms of another one.
+    pub(crate) fn may_share(&self, terms: Option<&Terms>, default_slack: u32, now: &Now) -> bool {
+        let Some(terms) = terms else { return self.is_plain() };
+        // What has a key is replaced by itself.
+        terms.latest.is_none()
+            && self.key.is_none()
+            && terms.slack == self.slack(default_slack)
+            && terms.lifetime.as_ref().map(|lifetime| lifetime.ends) == self.ends(now)
+    }
+
+    fn slack(&self, default: u32) -> Option<u32> {
+        self.slack.map(|slack| match slack {
+            Slack::Default => default,
+            Slack::Messages(messages) => messages,
+        })
+    }
+
+    fn ends(&self, now: &Now) -> Option<Duration> {
+        // The tick that it is emitted in is never its last moment.
+        self.lifetime.map(|lifetime| now.get().saturating_add(lifetime.max(Duration::from_nanos(1))))
     }
 }
 
 impl Lifetime {
-    fn new(lifetime: Duration, now: &Now) -> Self {
-        // The tick that it is emitted in is never its last moment.
-        let ends = now.get().saturating_add(lifetime.max(Duration::from_nanos(1)));
-        Self { ends, now: now.clone() }
-    }
-
     pub(crate) fn is_over(&self) -> bool {
         self.now.get() >= self.ends
     }

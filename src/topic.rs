@@ -48,7 +48,7 @@ pub(crate) use self::many::{Listed, Role};
 pub(crate) use self::trash::Trash;
 
 use self::kept::Kept;
-use self::newest::Newest;
+use self::newest::{Newest, Older};
 use crate::config::{Backlog, Overflow};
 use crate::data::DataMap;
 use crate::defect::{self, Defect};
@@ -411,10 +411,7 @@ impl Topic {
             return None;
         }
         let sequence = early.unwrap_or_else(|| order.next());
-        let older = match entry.latest() {
-            Some(_) => inner.later.get_or_insert_default().newest.put(&entry),
-            None => None,
-        };
+        let older = inner.put_newest(&entry);
         inner.append(sequence, entry, bytes, victims, &mut trash);
         older.inspect(|older| older.replace(sequence));
         if inner.armed.is_empty() {
@@ -526,6 +523,13 @@ impl Inner {
     #[inline]
     fn keeps(&self) -> bool {
         self.later.as_ref().is_some_and(|later| later.kept.is_some())
+    }
+
+    /// Takes in a message that is about to be appended, if it has a key, and returns the one that it replaces then.
+    #[inline]
+    fn put_newest(&mut self, entry: &Entry) -> Option<Older> {
+        entry.latest()?;
+        self.later.get_or_insert_default().newest.put(entry)
     }
 
     #[inline]

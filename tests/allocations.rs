@@ -11,9 +11,12 @@ mod counting;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use counting::allocations;
-use roomcast::{Engine, EventHandle, Grid, Inbox, Interest, Namespace, Payload, Room, Socket, Target};
+use roomcast::{
+    Broadcast, Engine, EventHandle, Grid, Inbox, Interest, Namespace, Payload, Room, Socket, Target,
+};
 
 /// Messages in a segment of a room that is read along.
 const SEGMENT: u64 = 16;
@@ -132,6 +135,21 @@ fn a_kept_target() {
     assert_eq!(measured, (segments, 0, 2 * PUBLISHED), "one member is left out");
     let measured = kept(1, |world| Target::new().except([world.sockets[1].0.id(), world.sockets[2].0.id()]));
     assert_eq!(measured, (segments, 0, 2 * PUBLISHED), "two sockets are left out");
+}
+
+#[test]
+fn a_kept_target_on_terms() {
+    let on_terms = |terms: fn(Broadcast<'_>) -> Broadcast<'_>| {
+        let mut world = World::new(2);
+        let target = Target::new().to(&world.rooms);
+        world.run(4, |world| {
+            terms(world.namespace.target(&target)).emit(&world.event, &world.payload).unwrap();
+        })
+    };
+    let none = (2 * PUBLISHED / SEGMENT, 0, 3 * PUBLISHED);
+    assert_eq!(on_terms(|emit| emit.volatile()), none);
+    assert_eq!(on_terms(|emit| emit.volatile_behind(100)), none);
+    assert_eq!(on_terms(|emit| emit.volatile().lifetime(Duration::from_secs(1))), none);
 }
 
 #[test]
