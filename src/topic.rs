@@ -411,7 +411,7 @@ impl Topic {
             return None;
         }
         let sequence = early.unwrap_or_else(|| order.next());
-        let older = inner.put_newest(&entry);
+        let older = if entry.latest().is_some() { inner.put_newest(&entry) } else { None };
         inner.append(sequence, entry, bytes, victims, &mut trash);
         older.inspect(|older| older.replace(sequence));
         if inner.armed.is_empty() {
@@ -525,10 +525,9 @@ impl Inner {
         self.later.as_ref().is_some_and(|later| later.kept.is_some())
     }
 
-    /// Takes in a message that is about to be appended, if it has a key, and returns the one that it replaces then.
-    #[inline]
+    /// Takes in a message with a key that is about to be appended, and returns the one that it replaces then.
+    #[cold]
     fn put_newest(&mut self, entry: &Entry) -> Option<Older> {
-        entry.latest()?;
         self.later.get_or_insert_default().newest.put(entry)
     }
 

@@ -93,9 +93,11 @@ fn publish(
     };
     let bytes = entry.payload().len() as u64;
     let mut published = Published { sequence: order.next(), members: 0, rooms: 0 };
-    // In one of the rooms: always the same one for the same rooms.
-    let first = locked.iter_mut().find(|(_, role, _)| *role == Role::Addressed);
-    let older = first.and_then(|(.., inner)| inner.put_newest(&entry));
+    let older = entry.latest().and_then(|_| {
+        // In one of the rooms: always the same one for the same rooms.
+        let first = locked.iter_mut().find(|(_, role, _)| *role == Role::Addressed);
+        first.and_then(|(.., inner)| inner.put_newest(&entry))
+    });
     let mut append = |inner: &mut Inner, entry: Entry| {
         published.rooms += usize::from(!inner.members.is_empty());
         published.members += inner.members.len();
