@@ -284,11 +284,12 @@ impl<T> Log<T> {
     pub(crate) fn settle(&mut self, cursor: &mut Cursor<T>, trash: &mut Garbage<T>) {
         let tail = self.tail.segment();
         let is_large = tail.capacity() > STEADY || self.taken.bytes - tail.start().bytes > IDLE_BYTES;
-        if is_large && self.tail.len() > 0 {
+        // An empty one is neither.
+        if is_large {
             self.trim(trash);
             self.go_on(FIRST, trash);
         }
-        if !cursor.segment().is(self.tail.segment()) && self.tail.len() == 0 {
+        if !cursor.segment().is(self.tail.segment()) {
             trash.push(cursor.enter(self.tail.segment().clone()));
         }
     }

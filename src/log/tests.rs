@@ -131,6 +131,25 @@ fn segments_halve_in_a_room_that_is_slow() {
 }
 
 #[test]
+fn a_room_is_slow_below_its_share_of_the_messages_and_not_at_it() {
+    for (more, slots) in [(0, 8), (1, 4)] {
+        let mut log = Under::boundless();
+        log.fill(4);
+        log.log.append(1 + 4 * SLOW + more, 0, 1, &mut log.trash);
+        assert_eq!(log.log.tail.segment().capacity(), slots, "{more} more");
+    }
+}
+
+#[test]
+fn segments_of_messages_that_are_held_on_to_grow_with_a_sixteenth_of_them() {
+    let mut log = Under::boundless();
+    log.log.hold_from(0);
+    let runs = [(4, 1), (8, 1), (16, 16), (32, 8), (64, 2)];
+    let expected: Vec<u32> = runs.into_iter().flat_map(|(slots, count)| vec![slots; count]).collect();
+    assert_eq!(log.capacities(4 + 8 + 16 * 16 + 8 * 32 + 64 + 1, |_| ()), expected);
+}
+
+#[test]
 fn no_segment_has_more_slots_than_the_limit() {
     let mut log = Under::new(u64::MAX, u64::MAX, 3, u64::MAX);
     let stalled = log.log.end();
@@ -341,6 +360,60 @@ fn cursors_that_settle_leave_what_is_large_or_heavy() {
     log.append(1);
     settle(&mut log, true);
     assert_eq!(log.log.retained(), 0);
+}
+
+#[test]
+fn the_last_sequence_is_known_unless_its_segment_has_gone() {
+    let mut log = Under::boundless();
+    assert_eq!(log.log.last_sequence(), Some(0), "there was none");
+    log.fill(5);
+    assert_eq!(log.log.last_sequence(), Some(5));
+    log.retire();
+    assert_eq!(log.log.last_sequence(), None);
+    log.fill(1);
+    assert_eq!(log.log.last_sequence(), Some(6));
+}
+
+#[test]
+fn what_is_held_from_a_sequence_on_is_counted_over_all_segments() {
+    let mut log = Under::boundless();
+    let stalled = log.log.end();
+    let sequence = |number: u64| 10 * number;
+    for number in 1..=4 + 8 + 3 {
+        log.log.append(sequence(number), number, 1, &mut log.trash);
+    }
+    for first in [1, 5, 13] {
+        for since in 0..=sequence(16) {
+            let expected = (first..16).filter(|number| sequence(*number) >= since).count() as u64;
+            assert_eq!(log.log.since(since), expected, "since {since}, from message {first} on");
+        }
+        log.let_go();
+    }
+    drop(stalled);
+}
+
+#[test]
+fn bytes_are_retained_with_their_messages() {
+    let mut log = Under::boundless();
+    let stalled = log.log.end();
+    for (bytes, retained) in [(10, 10), (20, 30), (30, 60), (40, 100), (50, 150)] {
+        log.append(bytes);
+        assert_eq!(log.log.retained_bytes(), retained);
+    }
+    log.let_go();
+    assert_eq!((log.log.retained(), log.log.retained_bytes()), (1, 50));
+    drop(stalled);
+}
+
+#[test]
+fn cursors_that_settle_stay_in_a_segment_of_the_steady_size() {
+    let mut log = Under::boundless();
+    let mut cursor = log.log.end();
+    log.fill(4 + 8 + 16);
+    log.read(&mut cursor);
+    log.log.settle(&mut cursor, &mut log.trash);
+    assert!(cursor.segment().is(log.log.tail.segment()));
+    assert_eq!((cursor.messages(), log.log.tail.segment().start().messages), (28, 12));
 }
 
 #[test]
