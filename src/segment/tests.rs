@@ -45,6 +45,45 @@ fn a_segment_that_closes_early_ends_where_it_was_closed() {
 }
 
 #[test]
+fn a_cursor_steps_over_what_is_published_below_the_bound() {
+    let mut writer = SegmentWriter::new(3, Position::default());
+    writer.push(10, 1);
+    writer.push(12, 2);
+    let mut cursor = writer.segment().cursor(0);
+    assert_eq!((cursor.last(), cursor.peek(), cursor.is_at_end()), (None, Peek::Item(10), false));
+    for (bound, item) in
+        [(10, None), (11, Some((10, &1))), (12, None), (13, Some((12, &2))), (u64::MAX, None)]
+    {
+        assert_eq!(cursor.is_below(bound), item.is_some(), "below {bound}");
+        assert_eq!(cursor.step(bound), item, "below {bound}");
+        assert!(item.is_none() || cursor.last() == item);
+    }
+    assert_eq!((cursor.last(), cursor.index()), (Some((12, &2)), 2));
+    assert_eq!((cursor.peek(), cursor.is_at_end()), (Peek::Empty, false));
+
+    writer.rotate(1, Position { messages: 2, bytes: 0 });
+    assert_eq!((cursor.peek(), cursor.is_at_end()), (Peek::End, true), "it was closed early");
+    assert_eq!(cursor.step(u64::MAX), None);
+    writer.push(14, 3);
+    drop(cursor.enter(writer.segment().clone()));
+    assert_eq!(cursor.step(15), Some((14, &3)));
+    assert_eq!((cursor.peek(), cursor.is_at_end()), (Peek::End, true), "it is full");
+    assert_eq!(cursor.step(u64::MAX), None);
+}
+
+#[test]
+fn giving_a_segment_back_tells_how_many_still_hold_it() {
+    let writer = SegmentWriter::<u32>::new(2, Position::default());
+    let [one, two] = [writer.segment().clone(), writer.segment().clone()];
+    assert!(!writer.segment().is_unique());
+    assert_eq!((one.give_back(), two.give_back()), (2, 1));
+    assert!(writer.segment().is_unique());
+    let alone = writer.segment().clone();
+    drop(writer);
+    assert_eq!(alone.give_back(), 0);
+}
+
+#[test]
 fn a_panic_in_a_walk_counts_the_item_as_passed() {
     let mut writer = SegmentWriter::new(4, Position::default());
     (1..=4).for_each(|item| writer.push(u64::from(item), item));
