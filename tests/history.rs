@@ -343,6 +343,17 @@ fn emit_last(room: &Room, text: &str) -> u64 {
 }
 
 #[test]
+fn a_room_tells_which_history_it_keeps() {
+    let room = world().room("room").unwrap();
+    let history = History::new().messages(7).unwrap();
+    room.set_history(history);
+    assert_eq!(room.history(), Some(history));
+    let other = history.messages(3).unwrap();
+    room.set_history(other);
+    assert_eq!(room.history(), Some(other));
+}
+
+#[test]
 fn a_history_lives_as_long_as_members_or_handles() {
     let world = world();
     let room = keeping(&world, "room", 9);
