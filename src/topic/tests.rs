@@ -1,0 +1,57 @@
+use super::*;
+
+fn room() -> Arc<Topic> {
+    Arc::new(Topic::new(1, Kind::Everyone, &Backlog::new()))
+}
+
+/// A socket that is a member of one room, and whose reader sleeps.
+struct Sleeper {
+    post: Arc<Post>,
+    since: u64,
+}
+
+impl Sleeper {
+    fn new(room: &Arc<Topic>, order: &Order, number: u64) -> Self {
+        let post = Arc::new(Post::new(SocketId::from_bits(1 << 32 | number).unwrap(), 0));
+        let since = Topic::join(room, order, &post, &Pile::ANY, &mut Trash::default());
+        let mut cursor = room.inner.lock().log.end();
+        assert!(room.arm(&post, since, &mut cursor));
+        Self { post, since }
+    }
+
+    fn leave(&self, room: &Topic, order: &Order) {
+        room.leave(order, &self.post, self.since, &Pile::ANY, &mut Trash::default());
+    }
+}
+
+fn publish(room: &Topic, order: &Order) {
+    let entry = Entry::All { event: 0, payload: ().into(), sender: None };
+    assert!(room.publish(entry, order, &mut Victims::new()).is_some());
+}
+
+#[test]
+fn who_has_left_a_quiet_room_is_not_remembered_as_asleep_in_it() {
+    for stay in [0, 1, 10] {
+        let (room, order) = (room(), Order::new());
+        let staying: Vec<_> = (0..stay).map(|number| Sleeper::new(&room, &order, number)).collect();
+        for number in 0..1000 {
+            let sleeper = Sleeper::new(&room, &order, 100 + number);
+            sleeper.leave(&room, &order);
+            let asleep = room.inner.lock().armed.len();
+            assert!(asleep <= 2 * staying.len() + 2, "{asleep} of {stay}");
+        }
+        assert!(staying.iter().all(|sleeper| room.inner.lock().members.contains(sleeper.since)));
+    }
+}
+
+#[test]
+fn sleepers_that_were_woken_do_not_keep_those_that_left_later() {
+    let (room, order) = (room(), Order::new());
+    let staying = [0, 1, 2, 3].map(|number| Sleeper::new(&room, &order, number));
+    staying[..2].iter().for_each(|sleeper| sleeper.leave(&room, &order));
+    publish(&room, &order); // wakes all, after some have left
+    for number in 0..1000 {
+        Sleeper::new(&room, &order, 100 + number).leave(&room, &order);
+        assert!(room.inner.lock().armed.len() <= 2);
+    }
+}
