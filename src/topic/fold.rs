@@ -169,3 +169,6 @@ fn unread(mut cursor: Cursor<Entry>, end: u64, socket: SocketId, trash: &mut Gar
     trash.push(cursor.into_segment());
     (count, exact)
 }
+
+#[cfg(all(test, not(roomcast_loom)))]
+mod tests;

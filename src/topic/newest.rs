@@ -91,3 +91,6 @@ impl Hash for Newer {
         (self.event, self.latest().map(|latest| &latest.key)).hash(state);
     }
 }
+
+#[cfg(all(test, not(roomcast_loom)))]
+mod tests;
