@@ -151,6 +151,20 @@ fn what_came_before_the_history_was_set_is_not_kept() {
 }
 
 #[test]
+fn of_a_room_that_has_forgotten_its_last_message_nothing_is_known_until_the_history_is_set() {
+    let world = world();
+    let room = world.room("room").unwrap();
+    let (member, _inbox) = world.connect();
+    member.join(&room).unwrap();
+    room.emit("said", "early").unwrap();
+    member.leave(&room).unwrap();
+    let last = member.emit("said", "elsewhere").unwrap().sequence().unwrap();
+    room.set_history(History::new());
+    assert_eq!(room.past(Past::since(last), |_| ()), (0, true));
+    assert_eq!(room.past(Past::since(last - 1), |_| ()), (0, false));
+}
+
+#[test]
 fn limits_are_by_number_bytes_and_age() {
     let engine = Engine::new();
     let world = engine.of("/world").unwrap();
@@ -183,6 +197,18 @@ fn limits_are_by_number_bytes_and_age() {
     emit_all(&room, 0..20);
     room.set_history(History::new().messages(4).unwrap());
     assert_eq!(kept(&room, Past::all()), numbers(16..20));
+}
+
+#[test]
+fn messages_that_are_not_kept_take_the_place_of_those_that_are() {
+    let world = world();
+    let room = keeping(&world, "room", 4);
+    room.set_backlog(Backlog::new().messages(4).unwrap());
+    emit_all(&room, [1]);
+    (0..200).for_each(|_| _ = world.to("room").volatile().emit("moved", "").unwrap());
+    assert_eq!(room.past(Past::all(), |_| ()), (0, false));
+    emit_all(&room, [2]);
+    assert_eq!(kept(&room, Past::all()), ["2"]);
 }
 
 #[test]

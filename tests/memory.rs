@@ -429,6 +429,26 @@ fn a_room_in_which_all_sleep_keeps_little_of_a_burst() {
 }
 
 #[test]
+fn a_burst_goes_when_the_only_reader_of_its_room_is_idle() {
+    for rooms in [1, 40] {
+        let namespace = Engine::new().of("/memory").unwrap();
+        let (socket, mut inbox) = namespace.connect();
+        socket.join((0..rooms).collect::<Vec<i32>>()).unwrap();
+        let room = namespace.room(0).unwrap();
+        for messages in [3, 20] {
+            (0..messages).for_each(|_| _ = room.emit("n", vec![0; 4 << 10]).unwrap());
+            assert_eq!(inbox.drain(|_| {}), messages);
+            if rooms == 1 {
+                inbox.on_wake(|| {});
+            }
+            // With many rooms, those that have been idle for some drains are not looked at any more.
+            (0..20).for_each(|_| _ = inbox.drain(|_| {}));
+        }
+        assert_eq!(room.retained(), 0, "{rooms} rooms");
+    }
+}
+
+#[test]
 fn a_socket_that_has_left_most_of_its_rooms_keeps_no_room_for_them() {
     let namespace = namespace(100);
     let rooms: Vec<_> = (0..2000).map(|n| namespace.room(n).unwrap()).collect();

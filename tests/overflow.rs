@@ -326,6 +326,20 @@ fn disconnect_leaves_out_those_who_lose_nothing() {
 }
 
 #[test]
+fn a_room_that_is_set_to_disconnect_spares_those_who_read_along() {
+    let namespace = namespace(messages(16));
+    let mut sockets = members(&namespace, "room", 2);
+    let room = namespace.room("room").unwrap();
+    room.set_backlog(disconnecting(16));
+    for _ in 0..200 {
+        room.emit("n", ()).unwrap();
+        read(&mut sockets[1].1);
+    }
+    let open: Vec<_> = sockets.iter().map(|(socket, _)| socket.is_connected()).collect();
+    assert_eq!(open, [false, true]);
+}
+
+#[test]
 fn all_stalled_sockets_go_in_one_emit() {
     let namespace = namespace(Backlog::new().bytes(1000).unwrap().overflow(Overflow::Disconnect));
     let sockets = members(&namespace, "room", 100);

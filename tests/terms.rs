@@ -78,6 +78,7 @@ fn event_key_room_and_who_is_left_out_tell_messages_apart() {
 fn one_that_is_not_for_the_socket_replaces_nothing() {
     let world = world();
     let (socket, mut inbox) = world.connect();
+    let _room = world.room("room").unwrap(); // the same one, when nobody is in it
     socket.join("room").unwrap();
     latest(world.to("room"), 1, "before");
     socket.leave("room").unwrap();

@@ -140,6 +140,23 @@ fn messages_for_others_do_not_deliver_but_may_wake() {
 }
 
 #[test]
+fn a_question_wakes_nobody_in_the_rooms_that_it_leaves_out() {
+    let namespace = namespace();
+    let (_asked, mut answering) = member(&namespace);
+    let (quiet, mut inbox) = namespace.connect();
+    quiet.join("quiet").unwrap();
+    let bells = [(); 2].map(|()| Arc::new(Bell::default()));
+    for (inbox, bell) in [&mut answering, &mut inbox].into_iter().zip(&bells) {
+        let bell = Arc::clone(bell);
+        inbox.on_wake(move || bell.ring());
+        inbox.drain(|_| {});
+    }
+    let before = bells.each_ref().map(|bell| bell.rings());
+    let _acks = namespace.to("room").except("quiet").emit_with_ack("ask", ()).unwrap();
+    assert_eq!(bells.each_ref().map(|bell| bell.rings()), [before[0] + 1, before[1]]);
+}
+
+#[test]
 fn disconnecting_wakes_everybody_who_waits() {
     watched("wake on disconnect", || {
         for round in 0..100 {

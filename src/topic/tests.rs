@@ -55,3 +55,23 @@ fn sleepers_that_were_woken_do_not_keep_those_that_left_later() {
         assert!(room.inner.lock().armed.len() <= 2);
     }
 }
+
+#[test]
+fn a_place_that_is_claimed_is_nobody_elses() {
+    let (room, order) = (room(), Order::new());
+    room.set_capacity(2);
+    let join = |number: u64, is_claimed: bool| {
+        let post = Arc::new(Post::new(SocketId::from_bits(1 << 32 | number).unwrap(), 0));
+        Topic::join_if_free(&room, &order, &post, &Pile::ANY, &mut Trash::default(), is_claimed).is_some()
+    };
+    assert!(join(1, false));
+    assert!(room.claim());
+    assert_eq!((room.claim(), join(2, false)), (false, false));
+    assert!(join(3, true));
+    assert_eq!((room.claim(), join(4, false), room.len()), (false, false, 2));
+}
+
+#[test]
+fn rooms_print_which_they_are() {
+    assert_eq!(format!("{:?}", room()), "Topic { id: 1, kind: Everyone, .. }");
+}
