@@ -55,7 +55,7 @@ pub(crate) struct Aimed {
 }
 
 /// What the ledger knows of the messages that one socket lost.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Account {
     /// How many excluded it by identity.
     pub(crate) excluded: u64,
@@ -63,6 +63,13 @@ pub(crate) struct Account {
     pub(crate) aimed: Vec<Aimed>,
     /// Whether that is all of them.
     pub(crate) complete: bool,
+}
+
+impl Account {
+    /// There is no ledger, as nothing was lost.
+    pub(crate) fn of_nothing() -> Self {
+        Self { excluded: 0, aimed: Vec::new(), complete: true }
+    }
 }
 
 impl Ledger {

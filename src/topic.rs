@@ -469,10 +469,10 @@ impl Topic {
         }
         let missed = inner.log.resume(cursor, &mut trash);
         let to = missed.to.min(end);
-        let mut account = Account { complete: true, ..Account::default() };
-        if let Some(ledger) = &inner.ledger {
-            account = ledger.account(socket, missed.from, to);
-        }
+        let account = inner
+            .ledger
+            .as_ref()
+            .map_or_else(Account::of_nothing, |ledger| ledger.account(socket, missed.from, to));
         let breaks_policy = missed.from >= inner.strict_from && inner.members.contains(since);
         drop(inner);
         drop(trash); // the segment that it was parked in: perhaps the last one

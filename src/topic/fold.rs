@@ -155,7 +155,7 @@ fn unread(mut cursor: Cursor<Entry>, end: u64, socket: SocketId, trash: &mut Gar
                 exact &= !matches!(entry, Entry::Aimed { audience, .. } if audience.asks_for_rooms());
             }
             left = left.saturating_sub(1);
-            if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         if cursor.messages() >= end {
             break;
