@@ -84,6 +84,23 @@ fn giving_a_segment_back_tells_how_many_still_hold_it() {
 }
 
 #[test]
+fn a_link_that_was_cut_says_so_and_keeps_nothing() {
+    let mut writer = SegmentWriter::<u32>::new(1, Position::default());
+    let start = writer.segment().clone();
+    assert!(matches!(start.next(), Next::Open));
+    writer.push(1, 10);
+    writer.rotate(1, Position { messages: 1, bytes: 0 });
+    assert!(matches!(start.next(), Next::Segment(next) if next.is(writer.segment())));
+    let parked = Arc::new(());
+    start.cut(Arc::clone(&parked));
+    assert!((0..3).all(|_| matches!(start.next(), Next::Cut)));
+    assert!(writer.segment().is_unique());
+    assert_eq!(Arc::strong_count(&parked), 2);
+    drop(start);
+    assert_eq!(Arc::strong_count(&parked), 1);
+}
+
+#[test]
 fn a_panic_in_a_walk_counts_the_item_as_passed() {
     let mut writer = SegmentWriter::new(4, Position::default());
     (1..=4).for_each(|item| writer.push(u64::from(item), item));
