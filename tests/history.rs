@@ -300,6 +300,48 @@ fn a_message_to_several_rooms_comes_once() {
 }
 
 #[test]
+fn what_came_with_the_past_of_one_room_does_not_come_again_with_that_of_another() {
+    let world = world();
+    let rooms = ["a", "b"].map(|name| keeping(&world, name, 9));
+    world.to(["a", "b"]).emit("said", "both").unwrap();
+    let (late, mut inbox) = world.connect();
+    late.join_with(&rooms[0], Past::all()).unwrap();
+    assert_eq!(drained(&mut inbox), ["both"]);
+    late.join_with(&rooms[1], Past::all()).unwrap();
+    assert_eq!(drained(&mut inbox), [""; 0]);
+}
+
+#[test]
+fn what_a_member_has_yet_to_read_does_not_come_with_the_past_as_well() {
+    let world = world();
+    let room = keeping(&world, "room", 9);
+    let (socket, mut inbox) = world.connect();
+    socket.join(&room).unwrap();
+    emit_all(&room, 1..4);
+    socket.leave(&room).unwrap();
+    emit_all(&room, 4..6);
+    socket.join_with(&room, Past::all()).unwrap();
+    emit_all(&room, 6..8);
+    assert_eq!(drained(&mut inbox), numbers(1..8));
+}
+
+#[test]
+fn a_past_is_that_of_the_join_that_asked_for_it() {
+    let world = world();
+    let room = keeping(&world, "room", 9);
+    let say = |text| _ = world.to("room").latest(1).emit("said", text).unwrap();
+    emit_all(&room, [0]);
+    let (socket, mut inbox) = world.connect();
+    socket.join_with(&room, Past::all()).unwrap();
+    assert_eq!(drained(&mut inbox), ["0"]);
+    say("before");
+    socket.leave(&room).unwrap();
+    say("when it was out");
+    socket.join(&room).unwrap();
+    assert_eq!(drained(&mut inbox), ["before"]);
+}
+
+#[test]
 fn who_is_left_out_by_id_stays_so_and_rooms_are_judged_as_they_were() {
     let world = world();
     let room = keeping(&world, "room", 9);
