@@ -420,3 +420,16 @@ fn what_is_emitted_in_a_drain_waits_for_the_next() {
         });
     }
 }
+
+#[test]
+fn what_is_emitted_while_several_rooms_are_drained_waits_for_the_next_drain() {
+    let world = Engine::new().of("/world").unwrap();
+    let (socket, mut inbox) = world.connect();
+    socket.join(["a", "b"]).unwrap();
+    inbox.drain(|_| {});
+    for room in ["a", "b"] {
+        world.to(room).emit("n", ()).unwrap();
+    }
+    let answer = |_: Delivery<'_>| _ = world.to("a").emit("n", ()).unwrap();
+    assert_eq!((inbox.drain(answer), inbox.drain(|_| {})), (2, 2));
+}
