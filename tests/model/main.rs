@@ -5,7 +5,7 @@
 //! each operation of `op.rs` to both. The machines differ in their settings and in what they do most.
 //!
 //! `terms` has a reference of its own, `terms_world.rs`, for what a message asks for beyond its recipients, and for what
-//! rooms keep.
+//! rooms keep. `crowd` has another one, `crowd_world.rs`: for presence, interest and ticks.
 //!
 //! `server` and `dynamic` are the same for all above the rooms: clients, middlewares, hooks, answers, and the
 //! namespaces that come and go.
@@ -13,6 +13,9 @@
 //! `ROOMCAST_CASES` sets how many cases each machine runs.
 
 mod check;
+mod crowd;
+mod crowd_rig;
+mod crowd_world;
 mod dynamic;
 mod exactness;
 mod folding;

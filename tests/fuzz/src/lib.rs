@@ -4,6 +4,7 @@
 
 mod choices;
 mod chunks;
+mod crowd;
 mod frames;
 mod names;
 mod operations;
@@ -13,6 +14,10 @@ mod terms;
 // The reference model of the integration tests. Its modules know each other by these names.
 #[path = "../../model/check.rs"]
 mod check;
+#[path = "../../model/crowd_rig.rs"]
+mod crowd_rig;
+#[path = "../../model/crowd_world.rs"]
+mod crowd_world;
 #[path = "../../model/mail.rs"]
 mod mail;
 #[path = "../../model/op.rs"]
@@ -34,6 +39,7 @@ mod world;
 use check::{Check, ensure};
 
 pub use chunks::chunks;
+pub use crowd::crowd;
 pub use frames::frames;
 pub use names::names;
 pub use operations::operations;
@@ -43,5 +49,11 @@ pub use terms::terms;
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 5] =
-    [("operations", operations), ("terms", terms), ("names", names), ("frames", frames), ("chunks", chunks)];
+pub const TARGETS: [(&str, Target); 6] = [
+    ("operations", operations),
+    ("terms", terms),
+    ("crowd", crowd),
+    ("names", names),
+    ("frames", frames),
+    ("chunks", chunks),
+];

@@ -30,6 +30,11 @@ fn terms() {
 }
 
 #[test]
+fn crowd() {
+    replay("crowd");
+}
+
+#[test]
 fn names() {
     replay("names");
 }
