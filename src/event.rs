@@ -155,7 +155,11 @@ impl sealed::Resolve for &EventHandle {
     }
 
     fn resolve(self, table: &EventTable) -> Result<EventId, EventError> {
-        self.number(table).map_or_else(|| table.id(&self.name), |number| Ok(EventId::Listed(number)))
+        match self.number(table) {
+            Some(number) => Ok(EventId::Listed(number)),
+            None if self.table == table.number => table.known_id(&self.name),
+            None => table.id(&self.name),
+        }
     }
 
     #[inline]
@@ -305,6 +309,11 @@ impl EventTable {
         Ok(self.number(name))
     }
 
+    /// The same of a name that was checked before, or is the crate's own: then it may be of any length.
+    fn known_id(&self, name: &str) -> Result<EventId, EventError> {
+        if name == GAP { Err(EventError::Reserved(name.into())) } else { Ok(self.number(name)) }
+    }
+
     /// The number of a name, which it is given if it has none.
     fn number(&self, name: &str) -> EventId {
         let hash = self.hasher.hash_one(name);
@@ -366,6 +375,16 @@ mod tests {
         let event = table.event("b").unwrap();
         assert!(matches!((&event).resolve(&table), Ok(EventId::Unlisted(name)) if name == "b"));
         assert!(matches!("a".resolve(&table), Ok(EventId::Listed(0))));
+    }
+
+    #[test]
+    fn a_full_table_takes_names_of_our_own_of_any_length() {
+        let table = EventTable::new(1, 4);
+        table.event("a").unwrap();
+        let event = table.own("longer");
+        assert!(matches!((&event).resolve(&table), Ok(EventId::Unlisted(name)) if name == "longer"));
+        assert!(matches!((&event).resolve(&EventTable::new(1, 4)), Err(EventError::TooLong { .. })));
+        assert!(matches!(table.unlisted(GAP).resolve(&table), Err(EventError::Reserved(_))));
     }
 
     #[test]

@@ -245,6 +245,24 @@ fn who_has_lost_a_difference_is_told_so_and_asks_anew() {
 }
 
 #[test]
+fn it_tells_with_no_names_left_and_none_as_long_as_its_own() {
+    let engine = Engine::builder().event_names(1).unwrap().max_name_bytes(4).unwrap().build();
+    let world = engine.of("/").unwrap();
+    let (watcher, mut inbox) = world.connect();
+    world.event("only").unwrap();
+    watcher.join("room").unwrap();
+    let presence = Presence::new(&world.room("room").unwrap());
+    presence.watch(&watcher).unwrap();
+    presence.watch_count(&watcher).unwrap();
+    presence.track(&watcher, "ann", ()).unwrap();
+    presence.flush();
+    let mut client = Client::default();
+    client.read(&mut inbox);
+    assert_eq!(client.states[&"room".into()].entries(), presence.list());
+    assert_eq!((client.diffs.len(), client.counts[&"room".into()]), (1, 1));
+}
+
+#[test]
 fn a_room_that_is_watched_stays_and_one_that_is_not_leaves_nothing() {
     let live = Live::default();
     let (engine, world) = world();
