@@ -177,6 +177,7 @@ impl Interest {
 
     /// Plans to want a cell, wherever the socket is: once more if it does already.
     pub fn pin(&mut self, cell: Cell) -> Plan<'_> {
+        let cell = self.grid.wrapped(cell);
         self.draft.clear();
         self.draft.gains.push(cell);
         self.plan(Step::Pin)
@@ -184,6 +185,7 @@ impl Interest {
 
     /// Plans to take back one [`pin`](Self::pin) of a cell. Changes nothing if there is none.
     pub fn unpin(&mut self, cell: Cell) -> Plan<'_> {
+        let cell = self.grid.wrapped(cell);
         self.draft.clear();
         if self.held(cell).is_some_and(|held| held.pins > 0) {
             self.draft.losses.push(cell);
@@ -339,7 +341,7 @@ impl Interest {
     }
 
     fn held(&self, cell: Cell) -> Option<&Held> {
-        find(&self.held, cell).map(|place| &self.held[place])
+        find(&self.held, self.grid.wrapped(cell)).map(|place| &self.held[place])
     }
 }
 

@@ -15,12 +15,23 @@ pub(super) enum Shape {
     Circle,
 }
 
+/// A world that goes round: what is beyond its last column is its first one again, and so with rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wrap {
+    pub(super) columns: i64,
+    pub(super) rows: i64,
+}
+
 /// The cells of which a part is within a distance of a point. Columns from `first` on, each with its first and last
 /// row; none is empty.
+///
+/// In a world that goes round, all that is first is in the world, and what is last may be beyond its end: there it goes on
+/// at the beginning. It does not come round to itself, so that no cell is in it twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Area {
     first: i64,
     columns: Vec<(i64, i64)>,
+    wrap: Option<Wrap>,
 }
 
 impl Point {
@@ -30,7 +41,7 @@ impl Point {
 }
 
 impl Area {
-    pub(super) fn fill(&mut self, shape: Shape, point: Point, radius: i64) {
+    pub(super) fn fill(&mut self, shape: Shape, point: Point, radius: i64, wrap: Option<Wrap>) {
         let row = |part: i64| part >> PARTS_BITS;
         self.first = row(point.x - radius);
         self.columns.clear();
@@ -45,19 +56,39 @@ impl Area {
             };
             self.columns.push((row(point.y - half), row(point.y + half)));
         }
+        self.wrap = wrap;
+        if let Some(wrap) = wrap {
+            self.first = self.first.rem_euclid(wrap.columns);
+            for (first, last) in &mut self.columns {
+                let way = first.rem_euclid(wrap.rows) - *first;
+                (*first, *last) = (*first + way, *last + way);
+            }
+        }
     }
 
     pub(super) fn contains(&self, (x, y): Cell) -> bool {
-        self.rows(x).is_some_and(|(first, last)| (first..=last).contains(&y))
+        self.rows(x).is_some_and(|(first, last)| match self.wrap {
+            None => (first..=last).contains(&y),
+            Some(wrap) => (y - first).rem_euclid(wrap.rows) <= last - first,
+        })
     }
 
     /// By column and then by row, as cells are ordered.
     pub(super) fn cells(&self) -> impl Iterator<Item = Cell> + '_ {
-        self.spans().flat_map(|(x, (first, last))| (first..=last).map(move |y| (x, y)))
+        let Wrap { columns, rows } = self.wrap.unwrap_or(Wrap { columns: i64::MAX, rows: i64::MAX });
+        let last = self.first + self.columns.len() as i64 - 1;
+        in_order(self.first, last, columns).flat_map(move |x| {
+            let (first, last) = self.rows(x).expect("it is one of the columns");
+            in_order(first, last, rows).map(move |y| (x, y))
+        })
     }
 
-    /// Calls `f` with each cell that is not in another area, in order. O(columns + those cells).
+    /// Calls `f` with each cell that is not in another area of the same world, in order. O(columns + those cells); in a
+    /// world that goes round O(cells).
     pub(super) fn each_beyond(&self, other: &Self, mut f: impl FnMut(Cell)) {
+        if self.wrap.is_some() {
+            return self.cells().filter(|cell| !other.contains(*cell)).for_each(f);
+        }
         for (x, (first, last)) in self.spans() {
             // Where the other has nothing, all is before its first row.
             let (from, to) = other.rows(x).unwrap_or((last + 1, last));
@@ -71,8 +102,15 @@ impl Area {
     }
 
     fn rows(&self, column: i64) -> Option<(i64, i64)> {
-        self.columns.get(usize::try_from(column - self.first).ok()?).copied()
+        let place = column - self.first;
+        let place = self.wrap.map_or(place, |wrap| place.rem_euclid(wrap.columns));
+        self.columns.get(usize::try_from(place).ok()?).copied()
     }
+}
+
+/// The numbers from one to another in a world of so many, in order: those that are beyond its end are at its beginning.
+fn in_order(first: i64, last: i64, size: i64) -> impl Iterator<Item = i64> {
+    (size..=last).map(move |number| number - size).chain(first..=last.min(size - 1))
 }
 
 /// How many parts away the nearest part of a column is.
@@ -89,7 +127,7 @@ mod tests {
 
     fn area(shape: Shape, (x, y): (i64, i64), radius: i64) -> Area {
         let mut area = Area::default();
-        area.fill(shape, Point { x, y }, radius);
+        area.fill(shape, Point { x, y }, radius, None);
         area
     }
 
@@ -126,6 +164,34 @@ mod tests {
             let near: Vec<Cell> = all().filter(|cell| is_near(shape, place, radius, *cell)).collect();
             prop_assert_eq!(area.cells().collect::<Vec<_>>(), &near[..]);
             prop_assert!(all().all(|cell| area.contains(cell) == near.binary_search(&cell).is_ok()));
+        }
+
+        #[test]
+        fn an_area_of_a_world_that_goes_round_is_that_of_the_plane_wound_up(
+            shape in shapes(), place in places(), radius in radii(), more in (0_i64..3, 0_i64..3), other in places(),
+        ) {
+            let least = (2 * radius + PARTS - 1) / PARTS + 1;
+            let wrap = Wrap { columns: least + more.0, rows: least + more.1 };
+            let wound = |(x, y): Cell| (x.rem_euclid(wrap.columns), y.rem_euclid(wrap.rows));
+            let round = |(x, y): (i64, i64)| {
+                let mut area = Area::default();
+                area.fill(shape, Point { x, y }, radius, Some(wrap));
+                area
+            };
+            let (one, other) = (round(place), round(other));
+            let mut near: Vec<Cell> = area(shape, place, radius).cells().map(wound).collect();
+            near.sort_unstable();
+            prop_assert!(near.is_sorted_by(|a, b| a < b), "no cell is in it twice");
+            prop_assert_eq!(one.cells().collect::<Vec<_>>(), &near[..]);
+            let all = || (0..wrap.columns).flat_map(|x| (0..wrap.rows).map(move |y| (x, y)));
+            prop_assert!(all().all(|cell| one.contains(cell) == near.binary_search(&cell).is_ok()));
+            // Once around the world it is the same.
+            let there = (place.0 + wrap.columns * PARTS, place.1 - wrap.rows * PARTS);
+            prop_assert_eq!(&round(there), &one);
+            let mut beyond = Vec::new();
+            one.each_beyond(&other, |cell| beyond.push(cell));
+            near.retain(|cell| !other.contains(*cell));
+            prop_assert_eq!(beyond, near);
         }
 
         #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::area::{Area, Point, Shape};
+use super::area::{Area, Point, Shape, Wrap};
 use crate::error::{ConfigError, OutOfGrid};
 use crate::name::RoomName;
 
@@ -42,6 +42,7 @@ pub struct Grid {
     /// In parts of a cell, as the next.
     radius: i64,
     hysteresis: i64,
+    wrap: Option<Wrap>,
 }
 
 impl Grid {
@@ -54,7 +55,7 @@ impl Grid {
         if !(cell_size > 0.0 && cell_size.is_finite()) {
             return Err(bad("cell_size", "must be positive and finite"));
         }
-        Ok(Self { cell_size, layer: None, shape: Shape::Square, radius: PARTS, hysteresis: 0 })
+        Ok(Self { cell_size, layer: None, shape: Shape::Square, radius: PARTS, hysteresis: 0, wrap: None })
     }
 
     /// Puts a number before those of the cells, so that the rooms of several grids are not the same.
@@ -97,6 +98,26 @@ impl Grid {
         Self { hysteresis, ..self }.check("hysteresis")
     }
 
+    /// Has the world go round: beyond the last of so many columns comes the first one, and so with rows. Cells are from
+    /// (0, 0) on, and a place beyond an edge is the one that comes in at the other.
+    ///
+    /// ```
+    /// let globe = roomcast::Grid::new(10.0)?.wrapping(100, 50)?;
+    /// assert_eq!(globe.cell(-1.0, 505.0)?, (99, 0));
+    /// let near = [(0, 0), (0, 1), (0, 49), (1, 0), (1, 1), (1, 49), (99, 0), (99, 1), (99, 49)];
+    /// assert_eq!(globe.cells_near(5.0, 5.0)?, near);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// For a world that radius and hysteresis reach around: twice both together, and a cell, are to be no more than its
+    /// width and its height.
+    pub fn wrapping(self, columns: u32, rows: u32) -> Result<Self, ConfigError> {
+        let wrap = Wrap { columns: columns.into(), rows: rows.into() };
+        Self { wrap: Some(wrap), ..self }.check("wrapping")
+    }
+
     /// Returns the cell of a place.
     ///
     /// # Errors
@@ -108,7 +129,8 @@ impl Grid {
 
     /// Returns the name of a cell's room.
     #[must_use]
-    pub fn name(&self, (x, y): Cell) -> RoomName {
+    pub fn name(&self, cell: Cell) -> RoomName {
+        let (x, y) = self.wrapped(cell);
         match self.layer {
             Some(layer) => RoomName::from((layer, x, y)),
             None => RoomName::from((x, y)),
@@ -145,17 +167,26 @@ impl Grid {
             // By a power of two, which is exact: so the cell is that of the place, rounded down.
             is_on_it.then(|| (cells * PARTS as f64).floor() as i64).ok_or(OutOfGrid)
         };
-        Ok(Point { x: part(x)?, y: part(y)? })
+        let (x, y) = (part(x)?, part(y)?);
+        Ok(self.wrap.map_or(Point { x, y }, |wrap| Point {
+            x: x.rem_euclid(wrap.columns * PARTS),
+            y: y.rem_euclid(wrap.rows * PARTS),
+        }))
+    }
+
+    /// The cell of the world that goes by this column and row.
+    pub(super) fn wrapped(&self, (x, y): Cell) -> Cell {
+        self.wrap.map_or((x, y), |wrap| (x.rem_euclid(wrap.columns), y.rem_euclid(wrap.rows)))
     }
 
     /// The cells that are near enough to be entered.
     pub(super) fn enter_area(&self, point: Point, area: &mut Area) {
-        area.fill(self.shape, point, self.radius);
+        area.fill(self.shape, point, self.radius, self.wrap);
     }
 
     /// The cells that are near enough not to be left.
     pub(super) fn keep_area(&self, point: Point, area: &mut Area) {
-        area.fill(self.shape, point, self.radius + self.hysteresis);
+        area.fill(self.shape, point, self.radius + self.hysteresis, self.wrap);
     }
 
     fn parts(&self, setting: &'static str, distance: f64) -> Result<i64, ConfigError> {
@@ -169,6 +200,11 @@ impl Grid {
     fn check(self, setting: &'static str) -> Result<Self, ConfigError> {
         if self.radius + self.hysteresis > MAX_REACH * PARTS {
             return Err(bad(setting, "must be at most 128 cells, radius and hysteresis together"));
+        }
+        // So much is reached to both sides of the part that a place is in.
+        let is_around = |size: i64| 2 * (self.radius + self.hysteresis) > (size - 1) * PARTS;
+        if self.wrap.is_some_and(|wrap| is_around(wrap.columns) || is_around(wrap.rows)) {
+            return Err(bad(setting, "radius and hysteresis must not reach around the world"));
         }
         Ok(self)
     }
@@ -187,6 +223,7 @@ impl fmt::Debug for Grid {
             .field("shape", &self.shape)
             .field("radius_in_cells", &cells(self.radius))
             .field("hysteresis_in_cells", &cells(self.hysteresis))
+            .field("world", &self.wrap.map(|wrap| (wrap.columns, wrap.rows)))
             .finish()
     }
 }
@@ -205,6 +242,24 @@ mod tests {
             let cell = grid.cell(f64::from(place), f64::from(-place)).unwrap();
             assert_eq!(cell, (i64::from(place).div_euclid(1024), i64::from(-place).div_euclid(1024)));
         }
+    }
+
+    #[test]
+    fn a_world_goes_round_and_is_not_reached_around() {
+        let grid = Grid::new(2.0).unwrap().radius(3.0).unwrap();
+        let world = grid.wrapping(4, 7).unwrap();
+        assert_eq!(world.cell(-0.5, 14.5).unwrap(), (3, 0));
+        assert_eq!(world.cell(8.0 * 1e6, -14.0 * 1e6).unwrap(), (0, 0));
+        assert_eq!(world.name((-1, 8)), world.name((3, 1)));
+        // Three units to both sides of one part are four columns at most.
+        assert_eq!(world.cells_near(0.0, 3.0).unwrap().iter().filter(|cell| cell.1 == 1).count(), 4);
+        for (columns, rows) in [(3, 7), (7, 3), (0, 7), (7, 0)] {
+            assert_eq!(grid.wrapping(columns, rows).unwrap_err().setting(), "wrapping");
+        }
+        assert_eq!(world.hysteresis(0.1).unwrap_err().setting(), "hysteresis");
+        assert_eq!(world.radius(3.1).unwrap_err().setting(), "radius");
+        assert_eq!(world.cells_around(2).unwrap_err().setting(), "cells_around");
+        assert!(world.wrapping(5, 7).and_then(|world| world.hysteresis(1.0)).is_ok());
     }
 
     #[test]

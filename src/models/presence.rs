@@ -1,6 +1,7 @@
 //! Presence: who leaves is not left behind, and who watches has what was there at the last flush.
 
 use std::sync::Arc as StdArc;
+use std::time::Duration;
 
 use loom::thread;
 
@@ -108,6 +109,33 @@ fn two_who_flush_tell_of_everything_once() {
         let (here, diffs) = read(&mut inbox);
         assert_eq!(here, presence.list());
         assert_eq!((here.len(), here[0].socket), (1, ann.id()));
+        diffs
+    });
+    assert_eq!(outcomes, all([1, 2]));
+}
+
+#[test]
+fn what_a_tick_misses_the_next_one_tells() {
+    let outcomes = explore_within(5, "track against a tick", 10, || {
+        let engine = Engine::builder().shards(1).unwrap().build();
+        let world = engine.of("/").unwrap();
+        let presence = Presence::new(&world.room(1).unwrap());
+        let [(ann, _ann), (bob, _bob), (watcher, mut inbox)] = [(); 3].map(|()| member(&world));
+        presence.watch(&watcher).unwrap();
+        presence.track(&bob, "bob", meta(1)).unwrap();
+        let other = thread::spawn({
+            let presence = presence.clone();
+            move || {
+                presence.track(&ann, "ann", meta(2)).unwrap();
+                ann
+            }
+        });
+        engine.tick(Duration::from_millis(1));
+        let _ann = other.join().unwrap();
+        engine.tick(Duration::from_millis(2));
+        let (here, diffs) = read(&mut inbox);
+        assert_eq!(here, presence.list());
+        assert_eq!(here.len(), 2);
         diffs
     });
     assert_eq!(outcomes, all([1, 2]));

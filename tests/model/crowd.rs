@@ -12,10 +12,10 @@ use crate::{Check, machine};
 fn setups() -> impl Strategy<Value = Setup> {
     let near = prop_oneof![(0..48_u32).prop_map(Near::Circle), (0..3_u32).prop_map(Near::Square)];
     let limit = prop_oneof![3 => Just(1000_usize), 1 => 2..40_usize];
-    (near, 0..20_u32, limit).prop_map(|(near, hysteresis, rooms_per_socket)| Setup {
-        near,
-        hysteresis,
-        rooms_per_socket,
+    let around = option::weighted(0.3, 0..4_u32);
+    (near, 0..20_u32, limit, around).prop_map(|(near, hysteresis, rooms_per_socket, around)| {
+        let plane = Setup { near, hysteresis, rooms_per_socket, around: None };
+        Setup { around: around.map(|more| plane.least_size() + more), ..plane }
     })
 }
 
@@ -51,29 +51,35 @@ fn whom() -> impl Strategy<Value = Whom> {
     ]
 }
 
-fn ops() -> impl Strategy<Value = Vec<Op>> {
+/// Programs that do so much of each: be present and watch, move, and read from tick to tick.
+fn ops(presence: u32, interest: u32, ticks: u32) -> impl Strategy<Value = Vec<Op>> {
     let s = || 0..SOCKETS;
     let sr = || (0..SOCKETS, 0..ROOMS);
-    let op = prop_oneof![
+    let present = prop_oneof![
         3 => sr().prop_map(|(s, r)| Op::Join(s, r)),
         2 => sr().prop_map(|(s, r)| Op::Leave(s, r)),
         1 => s().prop_map(Op::LeaveAll),
         1 => (s(), any::<bool>()).prop_map(|(s, is_read)| Op::Replace(s, is_read)),
-        7 => (sr(), 0..KEYS, 0..3_u8).prop_map(|((s, r), key, meta)| Op::Track(s, r, key, meta)),
+        9 => (sr(), 0..KEYS, 0..3_u8).prop_map(|((s, r), key, meta)| Op::Track(s, r, key, meta)),
         2 => (sr(), 0..3_u8).prop_map(|((s, r), meta)| Op::Update(s, r, meta)),
-        2 => sr().prop_map(|(s, r)| Op::Untrack(s, r)),
+        3 => sr().prop_map(|(s, r)| Op::Untrack(s, r)),
         4 => (sr(), prop::bool::weighted(0.3)).prop_map(|((s, r), is_count)| Op::Watch(s, r, is_count)),
         1 => sr().prop_map(|(s, r)| Op::Unwatch(s, r)),
-        3 => (0..ROOMS).prop_map(Op::Flush),
+        2 => (0..ROOMS).prop_map(Op::Flush),
+    ];
+    let near = prop_oneof![
         8 => (s(), steps()).prop_map(|(s, step)| Op::Interest(s, step)),
         1 => (cells(), option::weighted(0.7, 0..3_usize)).prop_map(|(cell, most)| Op::Capacity(cell, most)),
-        8 => (s(), whom()).prop_map(|(s, whom)| Op::Emit(s, whom)),
+        4 => (s(), whom()).prop_map(|(s, whom)| Op::Emit(s, whom)),
+    ];
+    let read = prop_oneof![
+        4 => (s(), whom()).prop_map(|(s, whom)| Op::Emit(s, whom)),
         4 => (0..3_u64).prop_map(Op::Tick),
         2 => s().prop_map(Op::Drain),
-        5 => (s(), 0..6_u64).prop_map(|(s, ago)| Op::DrainBefore(s, ago)),
+        4 => (s(), 0..6_u64).prop_map(|(s, ago)| Op::DrainBefore(s, ago)),
         2 => (s(), 1..5_usize).prop_map(|(s, count)| Op::Next(s, count)),
     ];
-    vec(op, 1..80)
+    vec(prop_oneof![presence => present, interest => near, ticks => read], 1..80)
 }
 
 fn check(setup: Setup, ops: &[Op]) -> Check {
@@ -85,6 +91,16 @@ fn check(setup: Setup, ops: &[Op]) -> Check {
 }
 
 #[test]
-fn everyone_is_told_who_is_there_hears_what_is_near_and_reads_up_to_its_tick() {
-    machine(300, (setups(), ops()), |(setup, ops)| check(setup, &ops));
+fn watchers_are_told_who_is_there() {
+    machine(200, (setups(), ops(16, 1, 3)), |(setup, ops)| check(setup, &ops));
+}
+
+#[test]
+fn who_moves_is_in_the_cells_around() {
+    machine(150, (setups(), ops(1, 16, 3)), |(setup, ops)| check(setup, &ops));
+}
+
+#[test]
+fn reads_end_where_their_ticks_do() {
+    machine(150, (setups(), ops(4, 4, 12)), |(setup, ops)| check(setup, &ops));
 }

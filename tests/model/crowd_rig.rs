@@ -16,7 +16,7 @@ use crate::crowd_world::{
 use crate::{Check, ensure};
 
 const NAMES: [&str; ROOMS] = ["attic", "barn"];
-const WORDS: [&str; KEYS] = ["ann", "bob", "cat"];
+const WORDS: [&str; KEYS] = ["ann", "bob"];
 /// Of the grid: before the numbers of the cells.
 const LAYER: i64 = 9;
 
@@ -187,6 +187,7 @@ impl Rig {
     }
 
     fn set_capacity(&mut self, cell: Cell, capacity: Option<usize>) {
+        let cell = self.setup.home(cell);
         let room = self.namespace.room(name(cell)).expect("the name is good");
         room.set_capacity(capacity);
         self.cells.push(room);
@@ -206,7 +207,7 @@ impl Rig {
                 Some(room) => room.emit_from(socket, "said", text),
                 None => return Ok(()),
             },
-            Whom::Cell(cell) => self.namespace.to(name(cell)).emit("said", text),
+            Whom::Cell(cell) => self.namespace.to(interest.grid().name(cell)).emit("said", text),
             Whom::Socket(s) => self.seats[s].socket.emit("said", text),
         };
         let sequence = emitted.map_err(|error| error.to_string())?.sequence();
@@ -331,7 +332,9 @@ impl Seat {
             Near::Circle(radius) => grid.radius(radius.into()),
             Near::Square(cells) => grid.cells_around(cells),
         };
-        let grid = grid.and_then(|grid| grid.hysteresis(setup.hysteresis.into())).expect("in range");
+        let grid = grid.and_then(|grid| grid.hysteresis(setup.hysteresis.into()));
+        let grid = grid.and_then(|grid| setup.around.map_or(Ok(grid), |size| grid.wrapping(size, size)));
+        let grid = grid.expect("in range");
         Self { socket, inbox, interest: Interest::new(grid), last: 0, states: BTreeMap::new() }
     }
 

@@ -11,7 +11,7 @@ use roomcast::Cell;
 /// In which sockets are present.
 pub(crate) const ROOMS: usize = 2;
 pub(crate) const SOCKETS: usize = 4;
-pub(crate) const KEYS: usize = 3;
+pub(crate) const KEYS: usize = 2;
 pub(crate) const VIEWS: u64 = 2;
 /// How many ticks are remembered.
 pub(crate) const TICKS: usize = 3;
@@ -27,6 +27,8 @@ pub(crate) struct Setup {
     pub(crate) near: Near,
     pub(crate) hysteresis: u32,
     pub(crate) rooms_per_socket: usize,
+    /// How many columns and rows there are, if the world goes round.
+    pub(crate) around: Option<u32>,
 }
 
 /// Which cells are near a place: within a circle, or by columns and rows.
@@ -256,14 +258,14 @@ impl World {
         match step {
             Step::Move(x, y) => {
                 wants.look(None, self.setup, x, y);
-                wants.here =
-                    Some((i64::from(x).div_euclid(CELL as i64), i64::from(y).div_euclid(CELL as i64)));
+                let [column, row] = [x, y].map(|place| i64::from(place).div_euclid(CELL as i64));
+                wants.here = Some(self.setup.home((column, row)));
             }
             Step::Look(view, x, y) => wants.look(Some(view), self.setup, x, y),
             Step::LookAway(view) => drop(wants.views.remove(&Some(view))),
-            Step::Pin(cell) => *wants.pins.entry(cell).or_default() += 1,
+            Step::Pin(cell) => *wants.pins.entry(self.setup.home(cell)).or_default() += 1,
             Step::Unpin(cell) => {
-                if let Some(pins) = wants.pins.get_mut(&cell) {
+                if let Some(pins) = wants.pins.get_mut(&self.setup.home(cell)) {
                     *pins = pins.saturating_sub(1);
                 }
             }
@@ -306,7 +308,7 @@ impl World {
                 self.slots.iter().copied().filter(|who| self.people[*who].rooms.contains(&room)).collect()
             }
             Whom::Here => self.people[who].wants.here.map_or_else(BTreeSet::new, |cell| self.in_cell(cell)),
-            Whom::Cell(cell) => self.in_cell(cell),
+            Whom::Cell(cell) => self.in_cell(self.setup.home(cell)),
             Whom::Socket(socket) => BTreeSet::from([self.slots[socket]]),
         };
         let has_any = !to.is_empty();
@@ -430,13 +432,37 @@ impl Wants {
 
     fn look(&mut self, key: Option<u64>, setup: Setup, x: i32, y: i32) {
         let view = self.views.entry(key).or_default();
-        let all = (-EDGE..EDGE).flat_map(|x| (-EDGE..EDGE).map(move |y| (x, y)));
+        let edges = setup.around.map_or(-EDGE..EDGE, |size| 0..size.into());
+        let all = edges.clone().flat_map(|x| edges.clone().map(move |y| (x, y)));
         *view = all
             .filter(|cell| {
                 let hysteresis = if view.contains(cell) { f64::from(setup.hysteresis) } else { 0.0 };
-                setup.near.distance(x.into(), y.into(), *cell) <= setup.near.radius() + hysteresis
+                setup.distance(x.into(), y.into(), *cell) <= setup.near.radius() + hysteresis
             })
             .collect();
+    }
+}
+
+impl Setup {
+    /// The least size of a world that goes round.
+    pub(crate) fn least_size(&self) -> u32 {
+        let reach = (self.near.radius() + f64::from(self.hysteresis)) / CELL;
+        (2.0 * reach).ceil() as u32 + 1
+    }
+
+    /// The cell that goes by this column and row.
+    pub(crate) fn home(&self, (x, y): Cell) -> Cell {
+        self.around.map_or((x, y), |size| (x.rem_euclid(size.into()), y.rem_euclid(size.into())))
+    }
+
+    /// How far away a cell is: where the world goes round, by the shortest way.
+    fn distance(&self, x: f64, y: f64, cell: Cell) -> f64 {
+        let Some(size) = self.around else { return self.near.distance(x, y, cell) };
+        let (size, width) = (i64::from(size), f64::from(size) * CELL);
+        let (x, y) = (x.rem_euclid(width), y.rem_euclid(width));
+        let ways = [-size, 0, size];
+        let cells = ways.iter().flat_map(|dx| ways.iter().map(move |dy| (cell.0 + dx, cell.1 + dy)));
+        cells.map(|cell| self.near.distance(x, y, cell)).fold(f64::INFINITY, f64::min)
     }
 }
 

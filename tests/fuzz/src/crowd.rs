@@ -35,7 +35,9 @@ fn setup(choices: &mut Choices<'_>) -> Setup {
     };
     let hysteresis = choices.below(20) as u32;
     let rooms_per_socket = choices.one_of(&[1000, 1000, 40, 20, 9, 2]);
-    Setup { near, hysteresis, rooms_per_socket }
+    let plane = Setup { near, hysteresis, rooms_per_socket, around: None };
+    let around = (choices.below(3) == 0).then(|| plane.least_size() + choices.below(4) as u32);
+    Setup { around, ..plane }
 }
 
 fn op(choices: &mut Choices<'_>) -> Op {
