@@ -2,6 +2,7 @@
 
 use roomcast::{Gap, SocketId};
 
+use crate::moving::{Kept, firsts};
 use crate::world::{Audience, Message, Numbers, PUBLISHERS, World};
 
 /// The messages of all publishers for one audience, as one client that belongs to it gets them.
@@ -144,6 +145,36 @@ impl Checker {
     /// begun. It must not be [ending](Self::is_ending).
     pub(crate) fn begin(&mut self, audience: Audience, done: Numbers, begun: Numbers) {
         self.streams.push(Stream { audience, next: done, latest_first: begun, end: None });
+    }
+
+    /// The client has joined a room with what it kept before and after that: then the streams that have just begun begin
+    /// with this. Before all of it, this was `done`.
+    pub(crate) fn look_back(&mut self, done: &[(Audience, Numbers)], before: &[Kept], after: &[Kept]) {
+        for stream in &mut self.streams {
+            let Stream { audience, next, latest_first, end } = stream;
+            let Some((_, done)) = done.iter().find(|(of, _)| of == audience) else { continue };
+            // Volatile ones are kept by nobody, and those to everyone are of no room.
+            if end.is_some() || matches!(audience, Audience::Volatile(_) | Audience::EveryoneUnmuted) {
+                continue;
+            }
+            let earliest = firsts(before, *audience, *done);
+            // Of those that replace each other only the newest are seen, and others may come.
+            *next = if let Audience::State(_) = audience { [0; PUBLISHERS] } else { earliest };
+            *latest_first = firsts(after, *audience, *latest_first);
+        }
+        for kept in before.iter().chain(after).filter(|kept| kept.is_left_out) {
+            let excluded = (kept.audience, kept.publisher, kept.number);
+            if !self.excluded.contains(&excluded) {
+                self.excluded.push(excluded);
+            }
+        }
+        // What comes next is older than what came last.
+        self.newest = 0;
+    }
+
+    /// So many messages that are not counted here were lost at most.
+    pub(crate) fn may_have_lost(&mut self, most: u64) {
+        self.lost.add(0, most);
     }
 
     /// The client leaves an audience, as above.

@@ -7,27 +7,27 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use roomcast::{
-    ClientPacket, Connection, DisconnectReason, Emitted, Handshake, Inbox, MembershipError, Namespace,
-    Outbox, Payload, RoomName, ServerPacket, Socket, Transport,
+    ClientPacket, Connection, DisconnectReason, Emitted, ForgottenTick, Handshake, Inbox, Namespace, Outbox,
+    Payload, RoomName, ServerPacket, Socket, Transport,
 };
 
 use crate::checker::Checker;
 use crate::intake::{Intake, Question, Strict, Taken};
+use crate::lobby::Lobby;
 use crate::random::Random;
 use crate::tally::Tally;
-use crate::world::{Audience, LIMIT, MUTED, Message, PATH, SAY, VOLATILE_BACKLOG, World, is_strict, payload};
+use crate::walk::Walk;
+use crate::world::{Audience, LIMIT, Message, PATH, SAY, VOLATILE_BACKLOG, World, payload};
 
 /// How many drains in a row may be too slow for a room.
 const LATE_GAPS: usize = 10;
-/// In how many rooms a client is at most.
-const ROOMS: usize = 6;
-/// And one of 64: so many that its idle rooms are not looked at.
-const MANY_ROOMS: usize = 40;
-/// Which one.
+/// Which one of 64 is in many rooms.
 const WIDE: u32 = 63;
+/// Which one of four walks about on the grid of cells.
+const WALKER: u32 = 2;
 
 pub(crate) struct Client {
-    socket: Socket,
+    pub(crate) socket: Socket,
     line: Line,
     /// Rung when there is something to read, unless the client is polled.
     bell: Option<Arc<Bell>>,
@@ -35,9 +35,13 @@ pub(crate) struct Client {
     wakes_due: u32,
     pub(crate) checker: Checker,
     questions: Vec<Question>,
-    is_muted: bool,
+    pub(crate) is_muted: bool,
+    /// Whether it was muted until after its last read.
+    pub(crate) has_unmuted: bool,
     pub(crate) is_stalled: bool,
-    strict: Vec<Strict>,
+    pub(crate) strict: Vec<Strict>,
+    pub(crate) lobby: Lobby,
+    pub(crate) walk: Option<Walk>,
     /// Whether it was told that it is disconnected.
     is_over: bool,
     /// How many volatile and replaced messages an inbox had done without when accounts were last closed.
@@ -91,8 +95,11 @@ impl Client {
             checker,
             questions: Vec::new(),
             is_muted: false,
+            has_unmuted: false,
             is_stalled: false,
             strict: Vec::new(),
+            lobby: Lobby::new(world, slot),
+            walk: (slot % 4 == WALKER).then(|| Walk::new(world.settings.rooms)),
             is_over: false,
             forgone_before: 0,
         }
@@ -107,80 +114,8 @@ impl Client {
         self.checker.slot % 64 == WIDE
     }
 
-    /// Joins, leaves, moves, or changes whether it is muted. Does nothing if it would come back to what it has left
-    /// and has yet to read.
-    pub(crate) fn change(&mut self, world: &World, random: &mut Random, tally: &mut Tally) {
-        let old: Vec<u32> = self.checker.rooms().collect();
-        let mut rooms = old.clone();
-        let new_room = random.below(world.settings.rooms);
-        let most_rooms = if self.is_wide() { MANY_ROOMS } else { ROOMS };
-        match random.below(8) {
-            0 if !self.is_muted && !self.is_wide() => rooms.clear(),
-            0 | 1 => {}
-            2 if !rooms.is_empty() => _ = rooms.swap_remove(random.below(rooms.len() as u32) as usize),
-            3 | 4 if !rooms.is_empty() && !rooms.contains(&new_room) => {
-                let place = random.below(rooms.len() as u32) as usize;
-                rooms[place] = new_room;
-            }
-            _ if rooms.len() < most_rooms && !rooms.contains(&new_room) => rooms.push(new_room),
-            _ => return,
-        }
-        let is_muted = self.is_muted != (rooms == old);
-        let audiences = |rooms: &[u32], is_muted| audiences(world, rooms, is_muted);
-        let (before, after) = (audiences(&old, self.is_muted), audiences(&rooms, is_muted));
-        let without = |these: &[Audience], those: &[Audience]| {
-            these.iter().copied().filter(|audience| !those.contains(audience)).collect::<Vec<_>>()
-        };
-        let (begin, end) = (without(&after, &before), without(&before, &after));
-        let joined: Vec<_> = rooms.iter().copied().filter(|room| !old.contains(room)).collect();
-        let left: Vec<_> = old.iter().copied().filter(|room| !rooms.contains(room)).collect();
-        if begin.iter().any(|audience| self.checker.is_ending(*audience))
-            || joined.iter().any(|room| self.checker.has_left(*room))
-        {
-            return;
-        }
-        let done: Vec<_> = begin.iter().chain(&end).map(|audience| world.done(*audience)).collect();
-        let strict = joined.iter().filter(|room| is_strict(**room));
-        let strict =
-            strict.map(|&room| Strict { room, read: vec![(0, world.appends_done(room))], left: None });
-        let strict: Vec<_> = strict.collect();
-        let name = |room: &u32| world.names[*room as usize].clone();
-        let changed = match (&joined[..], &left[..]) {
-            ([], []) if is_muted => self.socket.join(MUTED),
-            ([], []) => self.socket.leave(MUTED),
-            ([room], []) => self.socket.join(name(room)),
-            ([], [room]) => self.socket.leave(name(room)),
-            ([], _) => self.socket.leave_all(),
-            _ => {
-                let mut names: Vec<RoomName> = rooms.iter().map(name).collect();
-                names.extend(is_muted.then(|| MUTED.into()));
-                self.socket.set_rooms(names).map(|(joined, left)| joined + left)
-            }
-        };
-        match changed {
-            Ok(count) => assert_eq!(count, (joined.len() + left.len()).max(1), "rooms joined and left"),
-            Err(MembershipError::Closed(_)) => return, // as it was behind
-            Err(error) => panic!("{error}"),
-        }
-        let since = world.now();
-        let begun: Vec<_> = begin.iter().chain(&end).map(|audience| world.begun(*audience)).collect();
-        let bounds = || done.iter().copied().zip(begun.iter().copied());
-        for (audience, (done, begun)) in begin.iter().zip(bounds()) {
-            self.checker.begin(*audience, done, begun);
-        }
-        for (audience, (done, begun)) in end.iter().zip(bounds().skip(begin.len())) {
-            self.checker.end(*audience, done, begun);
-        }
-        joined.iter().for_each(|room| self.checker.joined(*room, since));
-        left.iter().for_each(|room| self.checker.left(*room));
-        for old in self.strict.iter_mut().filter(|strict| left.contains(&strict.room)) {
-            old.left = Some(since);
-        }
-        self.strict.extend(strict);
-        self.is_muted = is_muted;
-        tally.joins += joined.len() as u64;
-        tally.leaves += left.len() as u64;
-        tally.mutes += u64::from(joined.is_empty() && left.is_empty());
+    pub(crate) fn is_inbox(&self) -> bool {
+        matches!(self.line, Line::Inbox(_))
     }
 
     /// Emits to others in a room, in one of the ways in which a client is named. Returns how many it may have reached.
@@ -195,7 +130,7 @@ impl Client {
             4 => Audience::Pair(pair),
             _ => Audience::Room(room),
         };
-        let published = world.publish(publisher, audience, |message| {
+        let published = world.publish_but(publisher, audience, Some(socket.id()), |message| {
             let payload = payload(message);
             match (way, &world.handles[room as usize], line) {
                 (0, Some(handle), _) => handle.emit_from(socket, event, payload).ok(),
@@ -243,7 +178,9 @@ impl Client {
         let dropped = self.dropped();
         let mut taken = Taken::default();
         let limit = if random.one_in(8) { 1 + u64::from(random.below(64)) } else { u64::MAX };
-        if self.take(world, limit, &mut taken, tally).is_break() {
+        if self.is_polled() && random.one_in(16) {
+            self.take_before_tick(world, &mut taken, tally);
+        } else if self.take(world, limit, &mut taken, tally).is_break() {
             _ = self.take(world, u64::MAX, &mut taken, tally);
         }
         // If a room runs over while it is drained, the gap may be after all that this drain has seen. The next one tells.
@@ -277,6 +214,7 @@ impl Client {
             self.checker.violated("less than was emitted", &(missing, emitted));
         }
         self.checker.settle_ended(&emitted);
+        self.has_unmuted = false;
         true
     }
 
@@ -292,8 +230,21 @@ impl Client {
         }
     }
 
+    /// Checks what it knows of its lobby and what the lobby knows of it, with all told, and nobody else at it.
+    pub(crate) fn check_lobby(&mut self, world: &World, random: &mut Random, tally: &mut Tally) {
+        tally.refreshed += u64::from(self.lobby.refresh(world, &self.socket));
+        let presence = &world.lobbies[self.lobby.number];
+        if !self.read(world, random, tally) || !self.lobby.is_listed(presence.of(self.socket.id()).as_ref()) {
+            self.checker.violated("not as it says of itself", &(presence.list(), &self.lobby));
+        }
+        if let Some(mistake) = self.lobby.mistake(presence) {
+            self.checker.violated("who is present", &mistake);
+        }
+    }
+
     /// Closes all accounts, with nobody publishing.
     pub(crate) fn settle(&mut self, world: &World) {
+        self.checker.may_have_lost(self.lobby.take_unanswered());
         let forgone = self.forgone().map(|forgone| forgone - self.forgone_before);
         self.checker.settle(world, forgone);
         self.forgone_before = self.forgone().unwrap_or(0);
@@ -347,6 +298,7 @@ impl Client {
             self.checker.violated("another end", &(self.socket.closed(), reason));
         }
         self.checker.settle_all_ended();
+        self.checker.may_have_lost(self.lobby.take_unanswered());
         self.checker.balance(self.forgone().map(|forgone| forgone - self.forgone_before));
         check_gone(world, &self.socket, &self.checker, std::mem::take(&mut self.questions));
     }
@@ -387,15 +339,62 @@ impl Client {
         }
     }
 
+    fn is_polled(&self) -> bool {
+        self.bell.is_none() && self.is_inbox()
+    }
+
+    /// Has a tick begin, and reads what came before it: all that was emitted before the call, and nothing that was begun
+    /// after it.
+    fn take_before_tick(&mut self, world: &World, taken: &mut Taken, tally: &mut Tally) {
+        let (tick, until) = world.tick();
+        tally.ticks += 1;
+        let Self { socket, line: Line::Inbox(inbox), checker, questions, strict, is_over, lobby, .. } = self
+        else {
+            return;
+        };
+        let (connection, limit) = (None, u64::MAX);
+        let mut intake = Intake {
+            world,
+            socket,
+            connection,
+            checker,
+            questions,
+            strict,
+            lobby,
+            limit,
+            until,
+            taken,
+            tally,
+        };
+        let drained = inbox.drain_before(tick, |delivery| _ = intake.delivery(&delivery));
+        *is_over = inbox.closed().is_some();
+        if let Err(ForgottenTick(_)) = drained {
+            tally.forgotten += 1; // others have ticked on and on meanwhile
+            _ = self.take(world, u64::MAX, taken, tally);
+        }
+    }
+
     /// Reads until there is nothing left, or breaks at this many messages.
     fn take(&mut self, world: &World, limit: u64, taken: &mut Taken, tally: &mut Tally) -> ControlFlow<()> {
-        let Self { socket, line, checker, questions, strict, is_over, .. } = self;
+        let Self { socket, line, checker, questions, strict, is_over, lobby, .. } = self;
         let connection = match line {
             Line::Inbox(_) => None,
             Line::Outbox(connection, _) => Some(connection.clone()),
         };
-        let mut intake =
-            Intake { world, socket, connection, checker, questions, strict, limit, taken, tally };
+        let until = u64::MAX;
+        let mut intake = Intake {
+            world,
+            socket,
+            connection,
+            checker,
+            questions,
+            strict,
+            lobby,
+            limit,
+            until,
+            taken,
+            tally,
+        };
         let drained = match line {
             Line::Inbox(inbox) => inbox.try_drain(|delivery| intake.delivery(&delivery)),
             Line::Outbox(_, outbox) => outbox.try_drain(|packet| match packet {
@@ -428,27 +427,6 @@ fn check_gone(world: &World, socket: &Socket, checker: &Checker, questions: Vec<
     if let Some(question) = questions.into_iter().find(|question| !question.ack.is_done()) {
         checker.violated("waited for, though it is gone", &question.number);
     }
-}
-
-/// All that a client in these rooms is sent, but what is for it alone and for everyone.
-fn audiences(world: &World, rooms: &[u32], is_muted: bool) -> Vec<Audience> {
-    let mut audiences = Vec::with_capacity(rooms.len() * 7 + 1);
-    for &room in rooms {
-        let all = [Audience::Room, Audience::Volatile, Audience::State, Audience::Guest];
-        audiences.extend(all.map(|audience| audience(room)));
-        for pair in world.pairs_of(room).map(Audience::Pair) {
-            if !audiences.contains(&pair) {
-                audiences.push(pair);
-            }
-        }
-        if !is_muted {
-            audiences.push(Audience::Unmuted(room));
-        }
-    }
-    if !is_muted {
-        audiences.push(Audience::EveryoneUnmuted);
-    }
-    audiences
 }
 
 thread_local! {

@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use roomcast::{Ack, ClientPacket, Connection, Delivery, Gap, Payload, Socket, Via};
+use roomcast::{Ack, ClientPacket, Connection, Delivery, Gap, GapReason, Payload, Socket, Via};
 
 use crate::checker::{Checker, Way};
+use crate::lobby::Lobby;
 use crate::tally::Tally;
 use crate::world::{Message, PATH, World};
 
@@ -43,7 +44,10 @@ pub(crate) struct Intake<'a> {
     pub(crate) checker: &'a mut Checker,
     pub(crate) questions: &'a mut Vec<Question>,
     pub(crate) strict: &'a [Strict],
+    pub(crate) lobby: &'a mut Lobby,
     pub(crate) limit: u64,
+    /// Nothing is to come that was begun to be emitted later, by the world's clock.
+    pub(crate) until: u64,
     pub(crate) taken: &'a mut Taken,
     pub(crate) tally: &'a mut Tally,
 }
@@ -52,6 +56,15 @@ impl Intake<'_> {
     #[inline]
     pub(crate) fn delivery(&mut self, delivery: &Delivery<'_>) -> ControlFlow<()> {
         if let Some(gap) = delivery.gap() {
+            if delivery.room() == Some(self.world.lobbies[self.lobby.number].room().name()) {
+                _ = self.lobby.lost();
+                self.tally.untold += gap.missed;
+                return Continue(());
+            }
+            // Whatever it had not read is in this one, what it was to be told of presence too.
+            if gap.reason == GapReason::Memberships && self.lobby.lost() {
+                self.checker.may_have_lost(gap.missed);
+            }
             let is_it = |strict: &Strict| {
                 strict.left.is_none() && Some(&self.world.names[strict.room as usize]) == delivery.room()
             };
@@ -59,8 +72,11 @@ impl Intake<'_> {
             return self.gap(gap);
         }
         let Some(message) = delivery.payload().downcast_ref::<Message>() else {
-            self.checker.violated("no message of this run", delivery)
+            return self.told(delivery);
         };
+        if message.began > self.until {
+            self.checker.violated("of a later tick than it reads to", message);
+        }
         let way = match delivery.via() {
             Some(Via::Namespace) => Way::Everyone,
             Some(Via::Direct) => Way::Direct,
@@ -78,6 +94,21 @@ impl Intake<'_> {
             self.answer(id, message);
         }
         self.tally.delivered += 1;
+        self.count()
+    }
+
+    /// What it is told of who is present.
+    fn told(&mut self, delivery: &Delivery<'_>) -> ControlFlow<()> {
+        match self.lobby.told(self.world, delivery) {
+            Ok(true) => {}
+            Ok(false) => self.checker.violated("no message of this run", delivery),
+            Err(mistake) => self.checker.violated("of who is present", &mistake),
+        }
+        self.tally.told += 1;
+        self.count()
+    }
+
+    fn count(&mut self) -> ControlFlow<()> {
         self.taken.messages += 1;
         if self.taken.messages == self.limit { Break(()) } else { Continue(()) }
     }

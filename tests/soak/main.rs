@@ -49,8 +49,11 @@ mod counting;
 mod checker;
 mod client;
 mod intake;
+mod lobby;
+mod moving;
 mod random;
 mod tally;
+mod walk;
 mod worker;
 mod world;
 
@@ -104,7 +107,7 @@ impl Settings {
                 _ => panic!("no setting: {name}"),
             }
         }
-        assert!((1..=PUBLISHERS).contains(&settings.threads) && settings.rooms > 8);
+        assert!((1..=PUBLISHERS).contains(&settings.threads) && settings.rooms >= 24);
         settings
     }
 
@@ -222,6 +225,7 @@ impl Run {
             if !client.read(world, &mut random, tally) {
                 client.give_up(world, tally);
                 client = newcomer(world, slot as u32, &mut random, tally);
+                client.read(world, &mut random, tally); // what it was given of the past
             }
             client.settle(world);
             client.checker.rooms().for_each(|room| members[room as usize] += 1);
@@ -231,13 +235,24 @@ impl Run {
             assert_eq!(world.namespace.room_len(name), members, "members of {name}");
         }
         assert_eq!(world.namespace.socket_count(), world.slots.len());
+        self.check_lobbies(tally);
+    }
+
+    /// With nobody else at it: tells all who watch, and checks what they know.
+    fn check_lobbies(&self, tally: &mut Tally) {
+        let (world, mut random) = (&self.world, Random::new(0));
+        world.tick();
+        for place in &world.slots {
+            let mut place = place.client.lock().unwrap();
+            place.as_mut().expect("there is one in each").check_lobby(world, &mut random, tally);
+        }
     }
 
     /// Has all clients go, and checks that nothing is left.
     fn end(self) {
-        let World { engine, namespace, slots, handles, muted, pairs, live, .. } = self.world;
+        let World { engine, namespace, slots, handles, muted, pairs, lobbies, live, .. } = self.world;
         drop(slots);
-        drop((handles, muted, pairs));
+        drop((handles, muted, pairs, lobbies));
         assert_eq!((engine.socket_count(), engine.connection_count()), (0, 0));
         assert_eq!(namespace.rooms(), []);
         assert_eq!(live.load(Ordering::SeqCst), 0, "payloads that were not dropped");

@@ -34,6 +34,12 @@ tally! {
     // And what they told.
     gaps missed inexact late_gaps
     joins leaves mutes
+    // Joins with the past; moves of those that are in the cells around them.
+    pasts moves
+    // Reads up to a tick, and ticks that were forgotten before that.
+    ticks forgotten
+    // Of presence: what was said, told, and lost; and who had to be told anew in the end.
+    said told untold refreshed
     // Ended by itself, with everything read and with nothing; ended by the engine, as it was behind.
     left died cut_off
     stalled resumed

@@ -3,14 +3,18 @@
 use std::array;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use roomcast::{
-    Backlog, Emitted, Engine, EventHandle, History, Namespace, Overflow, Payload, Room, RoomName, Socket,
-    Target,
+    Backlog, Emitted, Engine, EventHandle, History, Namespace, Overflow, Past, Payload, Presence, Room,
+    RoomName, Socket, SocketId, Target,
 };
 
 use crate::Settings;
 use crate::client::{Client, handle_say};
+use crate::lobby::GUESTS;
+use crate::moving::Kept;
+use crate::walk;
 
 /// The most threads that publish.
 pub(crate) const PUBLISHERS: usize = 4;
@@ -61,6 +65,8 @@ pub(crate) struct Message {
     returned: AtomicU64,
     /// Its place in the namespace's order, and 1; 0 before anybody knows.
     place: AtomicU64,
+    /// Who does not get it of a past, as the emitter or as one that was named beside the room.
+    but: Option<SocketId>,
     live: Arc<AtomicU64>,
 }
 
@@ -115,6 +121,8 @@ pub(crate) struct World {
     /// the other may be missed by it.
     pub(crate) muted: Room,
     pub(crate) pairs: Vec<Target>,
+    /// Of rooms that are there for nothing else.
+    pub(crate) lobbies: Vec<Presence>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) live: Arc<AtomicU64>,
     pub(crate) delivered: AtomicU64,
@@ -125,6 +133,7 @@ pub(crate) struct World {
     /// Begun and done, of all messages that went into a room's log.
     appended: Vec<[AtomicU64; 2]>,
     clock: AtomicU64,
+    ticks: AtomicU64,
 }
 
 impl World {
@@ -134,7 +143,11 @@ impl World {
         let namespace = engine.of(PATH).unwrap();
         let rooms = settings.rooms;
         let names: Arc<[_]> = (0..rooms)
-            .map(|room| if room % 3 == 0 { format!("room {room}").into() } else { RoomName::from(room) })
+            .map(|room| match walk::cell(room) {
+                Some(cell) => walk::grid().name(cell),
+                None if room % 3 == 0 => format!("room {room}").into(),
+                None => RoomName::from(room),
+            })
             .collect();
         handle_say(&namespace, Arc::clone(&names));
         let handle = |room: u32| {
@@ -153,10 +166,12 @@ impl World {
             let names = [room, (room + 1) % rooms].map(|room| names[room as usize].clone());
             Target::new().to(names)
         };
+        let lobby = |number| Presence::new(&namespace.room(format!("lobby {number}")).unwrap());
         let slot = |_| Slot { client: Mutex::default(), socket: RwLock::default() };
         Self {
             event: namespace.event("message").unwrap(),
             pairs: (0..rooms).map(pair).collect(),
+            lobbies: (0..settings.sockets.div_ceil(GUESTS)).map(lobby).collect(),
             slots: (0..settings.sockets).map(slot).collect(),
             live: Arc::default(),
             delivered: AtomicU64::default(),
@@ -165,6 +180,7 @@ impl World {
             emitting: array::from_fn(|_| AtomicU64::new(u64::MAX)),
             appended: (0..rooms).map(|_| Default::default()).collect(),
             clock: AtomicU64::new(1),
+            ticks: AtomicU64::default(),
             settings,
             engine,
             names,
@@ -182,6 +198,17 @@ impl World {
         audience: Audience,
         emit: impl FnOnce(&Arc<Message>) -> Option<Emitted>,
     ) -> Option<(u32, usize)> {
+        self.publish_but(publisher, audience, None, emit)
+    }
+
+    /// The same of a message that a client emits to others, or names itself in.
+    pub(crate) fn publish_but(
+        &self,
+        publisher: usize,
+        audience: Audience,
+        but: Option<SocketId>,
+        emit: impl FnOnce(&Arc<Message>) -> Option<Emitted>,
+    ) -> Option<(u32, usize)> {
         let counts = &self.counts[self.index(audience)];
         let number = counts.begun[publisher].load(Ordering::Relaxed);
         counts.begun[publisher].store(number + 1, Ordering::SeqCst);
@@ -197,6 +224,7 @@ impl World {
             began: self.now(),
             returned: AtomicU64::new(u64::MAX),
             place: AtomicU64::default(),
+            but,
             live: Arc::clone(&self.live),
         });
         let emitted = emit(&message);
@@ -239,6 +267,26 @@ impl World {
         let now = self.now();
         let emitting = self.emitting.iter().map(|since| since.load(Ordering::SeqCst));
         emitting.min().map_or(now, |since| since.min(now))
+    }
+
+    /// Has a tick begin, and returns it, and a moment that is after that.
+    pub(crate) fn tick(&self) -> (Duration, u64) {
+        let tick = Duration::from_micros(self.ticks.fetch_add(1, Ordering::SeqCst) + 1);
+        self.engine.tick(tick);
+        (tick, self.now())
+    }
+
+    /// What a room keeps of this past, in order.
+    pub(crate) fn kept(&self, room: u32, past: Past, socket: &Socket) -> Vec<Kept> {
+        let mut kept = Vec::with_capacity(KEPT);
+        let room = self.namespace.room(&self.names[room as usize]).expect("the name is good");
+        room.past(past, |delivery| {
+            let message: &Message = delivery.payload().downcast_ref().expect("a message of this run");
+            let Message { audience, publisher, number, but, .. } = *message;
+            let is_left_out = but == Some(socket.id());
+            kept.push(Kept { audience, publisher, number, sequence: delivery.sequence(), is_left_out });
+        });
+        kept
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -300,8 +348,8 @@ pub(crate) fn is_strict(room: u32) -> bool {
 }
 
 /// Whether a room keeps messages beyond those that its members have yet to read.
-fn has_history(room: u32) -> bool {
-    room % 4 == 1
+pub(crate) fn has_history(room: u32) -> bool {
+    room % 4 == 1 && room % 3 != 2
 }
 
 /// The message as a payload.
