@@ -35,9 +35,27 @@ pub(crate) enum Defect {
     UnionTwice,
     /// A gap tells of one message more than was missed.
     GapCount,
+    /// A past ends before the last message that there was when the socket joined.
+    PastSeam,
+    /// A past begins after the first message that was wanted.
+    PastStart,
+    /// A socket joins in another hold of the room's lock than the one in which it got the past.
+    LooseSeam,
+    /// A message is told that it is replaced before the one that replaces it is in the log.
+    EarlyReplaced,
+    /// Who goes and comes back between two differences is told as one who left and another who came.
+    LostPlace,
+    /// Who begins to watch is sent who is there now, and the next difference to that too.
+    EarlyState,
+    /// What changes while a difference is made is told with no later one, unless more changes.
+    LateClean,
+    /// A cell that is wanted already is wanted for no reason more.
+    FewReasons,
+    /// A tick begins after the first message of it.
+    TickEdge,
 }
 
-const DEFECTS: [(&str, Defect); 11] = [
+const DEFECTS: [(&str, Defect); 20] = [
     ("relaxed-publish", Defect::RelaxedPublish),
     ("segment-edge", Defect::SegmentEdge),
     ("forgotten-arc", Defect::ForgottenArc),
@@ -49,6 +67,15 @@ const DEFECTS: [(&str, Defect); 11] = [
     ("late-horizon", Defect::LateHorizon),
     ("union-twice", Defect::UnionTwice),
     ("gap-count", Defect::GapCount),
+    ("past-seam", Defect::PastSeam),
+    ("past-start", Defect::PastStart),
+    ("loose-seam", Defect::LooseSeam),
+    ("early-replaced", Defect::EarlyReplaced),
+    ("lost-place", Defect::LostPlace),
+    ("early-state", Defect::EarlyState),
+    ("late-clean", Defect::LateClean),
+    ("few-reasons", Defect::FewReasons),
+    ("tick-edge", Defect::TickEdge),
 ];
 
 /// Whether this defect is to be made.

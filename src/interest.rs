@@ -18,6 +18,7 @@ mod grid;
 pub use self::grid::{Cell, Grid};
 
 use self::area::Area;
+use crate::defect::{self, Defect};
 use crate::error::{MembershipError, OutOfGrid};
 use crate::name::RoomNameError;
 use crate::room::Room;
@@ -294,7 +295,7 @@ impl Interest {
         }
         for cell in &self.draft.gains {
             if let Some(place) = find(&self.held, *cell) {
-                self.held[place].reasons += 1;
+                self.held[place].reasons += u64::from(!defect::is(Defect::FewReasons));
                 self.held[place].pins += pins;
             }
         }

@@ -23,6 +23,7 @@ pub use self::messages::{
     PRESENCE_COUNT, PRESENCE_DIFF, PRESENCE_STATE, PresenceCount, PresenceDiff, PresenceEntry, PresenceState,
 };
 
+use crate::defect::{self, Defect};
 use crate::payload::Payload;
 use crate::slab::SocketId;
 use crate::sync::{AtomicBool, Mutex, Ordering};
@@ -86,6 +87,7 @@ impl Roster {
         let mut list = self.list.lock();
         let before = list.take(socket);
         let told = list.slots.get(&socket).and_then(|slot| slot.told.as_ref());
+        let told = told.filter(|_| !defect::is(Defect::LostPlace));
         let same = before.iter().chain(told).find(|entry| entry.key == key);
         let number = same.map_or(list.next, |same| same.number);
         list.next = list.next.max(number + 1);
@@ -154,7 +156,9 @@ impl Roster {
             list.told_keys = list.keys.len();
             list.slots.values_mut().for_each(|slot| slot.told.clone_from(&slot.now));
         }
-        let told = list.slots.values().filter(|_| is_wanted).filter_map(|slot| slot.told.clone()).collect();
+        let known =
+            |slot: &Slot| if defect::is(Defect::EarlyState) { slot.now.clone() } else { slot.told.clone() };
+        let told = list.slots.values().filter(|_| is_wanted).filter_map(known).collect();
         let told = Told { version: list.version, keys: list.told_keys, entries: told };
         drop(list);
         Told { entries: sorted(told.entries), ..told }
@@ -178,7 +182,9 @@ impl Roster {
     /// Takes what there is to tell.
     pub(crate) fn flush(&self) -> News {
         let mut guard = self.list.lock();
-        self.is_dirty.store(false, Ordering::Release);
+        if !defect::is(Defect::LateClean) {
+            self.is_dirty.store(false, Ordering::Release);
+        }
         let list = &mut *guard;
         let mut news = News::default();
         for socket in std::mem::take(&mut list.dirty) {
@@ -208,6 +214,9 @@ impl Roster {
             news.keys = Some(list.told_keys);
         }
         drop(guard);
+        if defect::is(Defect::LateClean) {
+            self.is_dirty.store(false, Ordering::Release);
+        }
         for entries in [&mut news.joins, &mut news.leaves, &mut news.updates, &mut news._gone] {
             entries.sort_unstable_by_key(|entry| entry.number);
         }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::defect::{self, Defect};
 use crate::order::Order;
 use crate::sync::Mutex;
 
@@ -40,7 +41,7 @@ impl Ticks {
             return;
         }
         // Under the lock, so that the sequences of later ticks are no lower.
-        let sequence = order.horizon();
+        let sequence = order.horizon() + u64::from(defect::is(Defect::TickEdge));
         state.marks.push_back(Mark { at, sequence });
         if state.marks.len() > state.limit {
             state.marks.pop_front();

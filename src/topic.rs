@@ -301,6 +301,10 @@ impl Topic {
             return None;
         }
         let found = Self::add_past(this, &mut inner, past, (order, post, pile), trash);
+        if defect::is(Defect::LooseSeam) {
+            drop(inner);
+            inner = this.inner.lock();
+        }
         Some((Self::add(this, &mut inner, order, post, pile, trash), found))
     }
 
@@ -413,6 +417,9 @@ impl Topic {
         }
         let sequence = early.unwrap_or_else(|| order.next());
         let older = if entry.latest().is_some() { inner.put_newest(&entry) } else { None };
+        if defect::is(Defect::EarlyReplaced) {
+            older.iter().for_each(|older| older.replace(sequence));
+        }
         inner.append(sequence, entry, bytes, victims, &mut trash);
         older.inspect(|older| older.replace(sequence));
         if inner.armed.is_empty() {

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use smallvec::SmallVec;
 
 use super::verdict::{Notes, Pass, Verdict, judge};
+use crate::defect::{self, Defect};
 use crate::delivery::Gap;
 use crate::entry::Entry;
 use crate::growth::make_room;
@@ -96,7 +97,8 @@ impl Memberships {
         self.push(at, room, cursor);
         let place = self.len() - 1;
         let rare = self.at_mut(place).rare();
-        (rare.until, rare.messages, rare.past) = (at, end, Some(Past { from, is_keyed }));
+        let until = at - u64::from(defect::is(Defect::PastSeam));
+        (rare.until, rare.messages, rare.past) = (until, end, Some(Past { from, is_keyed }));
     }
 
     /// Makes room for as many more.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::{Change, Inner, Pile, Post, Topic, Trash, Victims};
 use crate::clock::Now;
+use crate::defect::{self, Defect};
 use crate::entry::Entry;
 use crate::history::{Extent, Found, History, Past};
 use crate::log::{Garbage, Limits};
@@ -116,7 +117,8 @@ impl Topic {
     ) -> Found {
         let (mark, found, bytes) = inner.find(past, &mut trash.segments);
         if let Some(mark) = mark {
-            let (cursor, end) = (inner.log.cursor_at(mark.number), inner.log.messages());
+            let first = mark.number + u64::from(defect::is(Defect::PastStart));
+            let (cursor, end) = (inner.log.cursor_at(first), inner.log.messages());
             let unread = Position { messages: end - mark.number, bytes };
             let (room, is_keyed) = (Arc::clone(this), past.extent == Extent::Latest);
             let before = Before { at: order.next(), room, cursor, unread, end, is_keyed };
