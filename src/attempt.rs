@@ -1,4 +1,4 @@
-//! The way of a socket through the middlewares.
+//! The way of a socket through the middlewares, to its connection.
 //!
 //! # Invariant
 //!
@@ -15,18 +15,21 @@ use crate::decision::Decision;
 use crate::foreign::catch;
 use crate::handlers::panicked;
 use crate::hub::Hub;
-use crate::inbox::Inbox;
 use crate::listeners::Snapshot;
+use crate::payload::Payload;
 use crate::registry::Middleware;
 use crate::rejection::Rejection;
 use crate::session::Dismiss;
 use crate::socket::Socket;
+use crate::stream::Stream;
 use crate::sync::{Mutex, OnceLock};
 
 pub(crate) struct Attempt {
     pub(crate) socket: Socket,
     /// Until it goes to the transport, or the attempt fails.
-    inbox: Mutex<Option<Box<Inbox>>>,
+    stream: Mutex<Option<Box<Stream>>>,
+    /// If the client comes back to it: how it says it does.
+    pub(crate) resume: Option<Resume>,
     host: Weak<dyn Host>,
     clock: Arc<Clock>,
     /// The middlewares as they were when it began.
@@ -36,9 +39,16 @@ pub(crate) struct Attempt {
 
 /// What an attempt is made on.
 pub(crate) trait Host: Send + Sync {
-    fn accept(&self, attempt: &Arc<Attempt>);
+    fn accept(self: Arc<Self>, attempt: &Arc<Attempt>);
 
-    fn reject(&self, attempt: &Arc<Attempt>, rejection: Rejection);
+    fn reject(self: Arc<Self>, attempt: &Arc<Attempt>, rejection: Rejection);
+}
+
+/// A client that wants to come back to a socket.
+pub(crate) struct Resume {
+    /// Which one of its connects it is.
+    pub(crate) number: u64,
+    pub(crate) auth: Payload,
 }
 
 struct Waiting {
@@ -48,11 +58,11 @@ struct Waiting {
 }
 
 impl Attempt {
-    pub(crate) fn new(inbox: Inbox, host: Weak<dyn Host>) -> Arc<Self> {
-        let socket = inbox.socket().clone();
+    pub(crate) fn new(stream: Box<Stream>, host: Weak<dyn Host>, resume: Option<Resume>) -> Arc<Self> {
+        let socket = stream.socket().clone();
         let clock = Arc::clone(&socket.core().namespace.engine.clock);
-        let (inbox, waiting) = (Mutex::new(Some(Box::new(inbox))), Mutex::new(None));
-        Arc::new(Self { socket, inbox, host, clock, middlewares: OnceLock::new(), waiting })
+        let (stream, waiting) = (Mutex::new(Some(stream)), Mutex::new(None));
+        Arc::new(Self { socket, stream, resume, host, clock, middlewares: OnceLock::new(), waiting })
     }
 
     /// Asks the middlewares one after the other, and then the host; when hooks for new namespaces have had
@@ -95,10 +105,10 @@ impl Attempt {
         }
     }
 
-    /// Ends the waiting for good, and returns the inbox if it is still here.
-    pub(crate) fn finish(&self) -> Option<Box<Inbox>> {
+    /// Ends the waiting for good, and returns the stream if it is still here.
+    pub(crate) fn finish(&self) -> Option<Box<Stream>> {
         self.stop_waiting(None);
-        self.inbox.lock().take()
+        self.stream.lock().take()
     }
 
     /// Waits at this place.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 mod core;
 
-pub(crate) use self::core::ConnectionCore;
+pub(crate) use self::core::{ConnectionCore, let_go, park};
 
 use crate::directory::Directory;
 use crate::error::ReceiveError;
@@ -13,6 +13,7 @@ use crate::handshake::Handshake;
 use crate::packet::ClientPacket;
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
+use crate::recovery::Resumption;
 use crate::session::Session;
 use crate::socket::Socket;
 use crate::transport::Transport;
@@ -76,7 +77,9 @@ impl Connection {
     }
 
     /// Closes it, unless it is closed already, and returns whether it did: all its sockets are disconnected
-    /// with this reason, by path, and who is connecting is not let in. Their hooks run in this call.
+    /// with this reason, by path, and who is connecting is not let in. Their hooks run in this call. For a reason that
+    /// is [unplanned](DisconnectReason::is_unplanned), sockets whose sessions are [kept](crate::Recovery) are not
+    /// disconnected: they are [away](Socket::is_away).
     ///
     /// The transport can still drain what was emitted before: it is then told that each socket is disconnected,
     /// and by [`Outbox::closed`](crate::Outbox::closed) that all is over.
@@ -116,30 +119,43 @@ impl Socket {
     /// To disconnect a client from all namespaces, close its connection.
     #[must_use]
     pub fn connection(&self) -> Option<Connection> {
-        let connection = Session::get(self.core())?.origin.connection.as_ref()?.upgrade()?;
+        let connection = Session::get(self.core())?.origin().connection?.upgrade()?;
         Some(Connection { core: connection.downcast().ok()? })
     }
 
     /// Closes its connection, and so disconnects the client from all namespaces; or the socket, if it came
-    /// without one. Returns whether it was connected.
+    /// without one, or its client is [away](Self::is_away). Returns whether it was connected.
     pub fn disconnect_client(&self, reason: impl Into<DisconnectReason>) -> bool {
         let (reason, was_connected) = (reason.into(), self.is_connected());
         match self.connection() {
-            Some(connection) => connection.close(reason) && was_connected,
-            None => self.disconnect(reason),
+            Some(connection) if connection.closed().is_none() => connection.close(reason) && was_connected,
+            _ => self.disconnect(reason),
         }
+    }
+
+    /// Returns whether its connection is lost and its client may come back: it is [kept](crate::Recovery), connected, in
+    /// its rooms, and misses nothing.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        Session::get(self.core()).and_then(|session| session.lease()).is_some_and(|lease| lease.is_lost())
+    }
+
+    /// Returns what became of the session that its client wanted to resume when it connected the last time.
+    #[must_use]
+    pub fn resumption(&self) -> Resumption {
+        Session::get(self.core()).map_or_else(Resumption::default, |session| session.origin().resumption)
     }
 
     /// Returns what was known of its connection from the start. Empty without one.
     #[must_use]
     pub fn handshake(&self) -> Handshake {
-        Session::get(self.core()).map_or_else(Handshake::default, |session| session.origin.handshake.clone())
+        Session::get(self.core()).map_or_else(Handshake::default, |session| session.origin().handshake)
     }
 
     /// Returns what the client said of itself when it connected to this namespace. Empty without a connection.
     #[must_use]
     pub fn auth(&self) -> Payload {
-        Session::get(self.core()).map_or_else(Payload::default, |session| session.origin.auth.clone())
+        Session::get(self.core()).map_or_else(Payload::default, |session| session.origin().auth)
     }
 }
 

@@ -18,14 +18,17 @@ use crate::config::Config;
 use crate::error::NamespaceError;
 use crate::foreign::contain;
 use crate::hub::{Family, Hub, Origin};
+use crate::lease::Leases;
 use crate::listeners::List;
 use crate::name::normalize_path;
 use crate::namespace::Namespace;
 use crate::pattern::{Params, Pattern};
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
+use crate::recovery::Recovery;
 use crate::state::{Cut, EngineCore, NamespaceCore, NamespaceFull, SocketCore};
 use crate::stats::{EngineStats, NamespaceStats};
+use crate::stream::StreamLeases;
 use crate::sync::{Arc as Shared, AtomicBool, Mutex, Ordering};
 use crate::trace;
 
@@ -33,6 +36,8 @@ pub(crate) struct Directory {
     pub(crate) core: Shared<EngineCore>,
     /// Called with every namespace that is made, but for `/`.
     pub(crate) created: List<dyn Fn(&Namespace) + Send + Sync>,
+    /// The rights of clients to come back, if sessions are kept.
+    pub(crate) leases: Option<Arc<StreamLeases>>,
     table: Mutex<Table>,
     connections: Mutex<Slab<Weak<dyn Close>>>,
 }
@@ -108,13 +113,14 @@ pub(crate) enum Matcher {
 }
 
 impl Directory {
-    pub(crate) fn new(config: Config) -> Arc<Self> {
+    pub(crate) fn new(config: Config, recovery: Option<Recovery>) -> Arc<Self> {
         let core = Shared::new(EngineCore::new(config));
         let root = Entry::root(&core);
         let by_path = [(root.core.path.clone(), root)].into_iter().collect();
         Arc::new(Self {
             core,
             created: List::new(),
+            leases: recovery.map(Leases::new),
             table: Mutex::new(Table {
                 by_path,
                 parents: Vec::new(),
@@ -302,12 +308,17 @@ impl Directory {
         let mut total = rest;
         named.iter().for_each(|(_, stats)| total += *stats);
         total.is_tracked = is_tracked;
+        let sessions = self.leases.as_ref().map(|leases| leases.stats()).unwrap_or_default();
         EngineStats {
             namespaces,
             connections: self.connection_count(),
             event_names: self.core.events.len(),
             refused: self.core.refused.busy(),
             protocol_errors: self.core.refused.protocol(),
+            sessions: sessions.sessions,
+            away: sessions.away,
+            resumed: sessions.resumed,
+            expired_sessions: sessions.expired,
             total,
         }
     }

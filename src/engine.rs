@@ -8,6 +8,7 @@ use crate::config::{Backlog, Config};
 use crate::directory::Directory;
 use crate::error::{ConfigError, NamespaceError};
 use crate::namespace::Namespace;
+use crate::recovery::Recovery;
 
 /// A pub/sub engine: namespaces by path.
 ///
@@ -178,6 +179,7 @@ impl fmt::Debug for Engine {
 #[must_use = "nothing happens before `build`"]
 pub struct EngineBuilder {
     config: Config,
+    recovery: Option<Recovery>,
 }
 
 impl EngineBuilder {
@@ -357,6 +359,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Has sessions kept when connections are lost, for clients to come back to. Default: none is, and a socket is
+    /// disconnected when its connection is lost.
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = Some(recovery);
+        self
+    }
+
     /// Has all namespaces [track](crate::Namespace::track_progress) how far their sockets have read, from the start.
     /// Default: none does.
     pub fn track_progress(mut self) -> Self {
@@ -367,7 +376,7 @@ impl EngineBuilder {
     /// Creates the engine.
     #[must_use]
     pub fn build(self) -> Engine {
-        Engine { directory: Directory::new(self.config) }
+        Engine { directory: Directory::new(self.config, self.recovery) }
     }
 
     fn set(mut self, change: impl FnOnce(&mut Config)) -> Result<Self, ConfigError> {

@@ -198,6 +198,11 @@ pub struct StaleSocket(pub SocketId);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForgottenTick(pub Duration);
 
+/// A text that is no [key of a session](crate::SessionKey), or no [offset](crate::Offset).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InvalidToken;
+
 /// The inbox is closed, and all that was published before is drained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
@@ -435,6 +440,12 @@ impl fmt::Display for ForgottenTick {
     }
 }
 
+impl fmt::Display for InvalidToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not what this side has given out")
+    }
+}
+
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -540,6 +551,7 @@ impl Error for EncodeError {}
 impl Error for DecodeError {}
 impl Error for StaleSocket {}
 impl Error for ForgottenTick {}
+impl Error for InvalidToken {}
 impl Error for Closed {}
 impl Error for RecvTimeoutError {}
 

@@ -1,5 +1,5 @@
 //! The rest of the guide: the [server model](server), [transports](transport), [histories](history) and messages that
-//! replace others or expire, [interest] in what is near, [presence], [what is counted](observability), what is
+//! replace others or expire, [interest] in what is near, [presence], [clients that come back](recovery), [what is counted](observability), what is
 //! [promised](guarantees) and what is not, and a [dictionary](socketio) for those who know Socket.IO.
 //!
 //! The [front page](crate) is the first chapter: whom a message is for, payloads, ways to read, falling behind.
@@ -22,6 +22,9 @@ pub mod interest {}
 
 #[doc = include_str!("guide/presence.md")]
 pub mod presence {}
+
+#[doc = include_str!("guide/recovery.md")]
+pub mod recovery {}
 
 #[doc = include_str!("guide/observability.md")]
 pub mod observability {}

@@ -22,6 +22,7 @@ use crate::session::{Job, Session};
 use crate::socket::Socket;
 use crate::state::{Hooks, Mute, NamespaceCore, SocketCore};
 use crate::sync::{Arc as Shared, AtomicBool, AtomicUsize, OnceLock, Ordering};
+use crate::trace;
 
 /// The registry of a namespace, and where it comes from.
 pub(crate) struct Hub {
@@ -124,6 +125,8 @@ impl Hub {
         let socket = Socket::new(Shared::clone(socket));
         session.jobs.run(|job| match job {
             Job::Connected => self.call_connect(&socket),
+            Job::Lost(reason) => self.call_away(&socket, session, &reason),
+            Job::Resumed => self.call_resumed(&socket, session),
             Job::Event(incoming) if socket.is_connected() => self.dispatch(&socket, session, incoming),
             Job::Event(_) => {}
             Job::Disconnected(reason) => self.say_good_bye(&socket, session, &reason),
@@ -152,6 +155,20 @@ impl Hub {
             registry.connect.call_each(|hook| {
                 self.check(socket, "on_connect", catch(|| hook(socket)));
             });
+        }
+    }
+
+    fn call_away(&self, socket: &Socket, session: &Session, reason: &DisconnectReason) {
+        trace::away(&socket.core().namespace.path, socket.id(), reason);
+        for registry in self.registries().chain(session.registered()) {
+            registry.away.call_each(|hook| self.check(socket, "on_away", catch(|| hook(socket, reason))));
+        }
+    }
+
+    fn call_resumed(&self, socket: &Socket, session: &Session) {
+        trace::resumed(&socket.core().namespace.path, socket.id());
+        for registry in self.registries().chain(session.registered()) {
+            registry.resumed.call_each(|hook| self.check(socket, "on_resume", catch(|| hook(socket))));
         }
     }
 
@@ -248,12 +265,18 @@ impl Hooks for Hub {
 
     fn closed(&self, socket: &Shared<SocketCore>, reason: &DisconnectReason) {
         let session = Session::of(socket);
+        if let Some(lease) = session.lease() {
+            lease.over(); // before that is pushed
+        }
         session.jobs.push_always(Job::Disconnected(reason.clone()));
         self.run(socket, &session);
     }
 
     fn dismissed(&self, socket: &Shared<SocketCore>) {
         let Some(session) = Session::get(socket) else { return };
+        if let Some(lease) = session.lease() {
+            lease.over();
+        }
         session.clear();
         if let Some(attempt) = session.attempt.get().and_then(Weak::upgrade) {
             attempt.dismiss();

@@ -54,6 +54,7 @@ mod index;
 mod interest;
 mod joined;
 mod journal;
+mod lease;
 mod ledger;
 mod listeners;
 mod log;
@@ -78,6 +79,7 @@ mod reason;
 mod recipients;
 #[cfg(feature = "metrics")]
 mod recording;
+mod recovery;
 mod registry;
 mod rejection;
 mod roll;
@@ -85,6 +87,7 @@ mod room;
 mod roster;
 mod segment;
 mod selection;
+mod sent;
 mod serial;
 mod session;
 mod slab;
@@ -92,6 +95,7 @@ mod snapshot;
 mod socket;
 mod state;
 mod stats;
+mod stream;
 mod sync;
 mod target;
 mod terms;
@@ -117,8 +121,8 @@ pub use crate::delivery::{Delivery, Gap, GapReason, Message, Via};
 pub use crate::engine::{Engine, EngineBuilder};
 pub use crate::error::{
     AckError, Closed, ConfigError, DecodeError, EmitError, EncodeError, EventError, ForgottenTick,
-    MembershipError, NamespaceError, OutOfGrid, PatternError, PresenceError, ProtocolError, ReceiveError,
-    RecvTimeoutError, Refusal, SendError, StaleSocket,
+    InvalidToken, MembershipError, NamespaceError, OutOfGrid, PatternError, PresenceError, ProtocolError,
+    ReceiveError, RecvTimeoutError, Refusal, SendError, StaleSocket,
 };
 pub use crate::event::{EventHandle, IntoEvent};
 pub use crate::handlers::Outcome;
@@ -139,6 +143,7 @@ pub use crate::payload::Payload;
 pub use crate::presence::Presence;
 pub use crate::ready::{ReadyQueue, ReadyTransport};
 pub use crate::reason::DisconnectReason;
+pub use crate::recovery::{Offset, Recovery, Resumption, SessionKey};
 pub use crate::rejection::{Failure, Rejection};
 pub use crate::room::Room;
 pub use crate::roster::{

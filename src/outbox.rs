@@ -14,16 +14,18 @@ use std::sync::Arc;
 
 mod waiting;
 
-use crate::connection::{Connection, ConnectionCore};
+use crate::connection::{self, Connection, ConnectionCore};
 use crate::delivery::Delivery;
 use crate::engine::Engine;
 use crate::hub::Hub;
-use crate::inbox::Inbox;
 use crate::outgoing::Note;
 use crate::packet::ServerPacket;
 use crate::reason::DisconnectReason;
+use crate::recovery::Offset;
 use crate::rejection::Rejection;
+use crate::sent::Due;
 use crate::socket::Socket;
+use crate::stream::Stream;
 use crate::transport::Transport;
 
 use self::waiting::Tokens;
@@ -31,7 +33,7 @@ use self::waiting::Tokens;
 /// What a client is to be sent, for all its namespaces: the outbound half of a [`Connection`].
 ///
 /// There is one for each connection. `Send`, and used by one thread or task at a time. Dropping it closes the
-/// connection with [`DisconnectReason::Transport`]. Choose a way to learn that there is something:
+/// connection with [`DisconnectReason::Transport`]; then sessions may be [kept](crate::Recovery). Choose a way to learn that there is something:
 ///
 /// | | |
 /// |---|---|
@@ -62,7 +64,7 @@ pub struct Outbox {
 
 /// What there is to send of one namespace.
 enum Feed {
-    Live { inbox: Box<Inbox>, socket: Socket, is_told: bool },
+    Live { stream: Box<Stream>, socket: Socket, is_told: bool },
     Refused { namespace: Box<str>, rejection: Rejection },
 }
 
@@ -186,6 +188,19 @@ impl Outbox {
         self.rounds(&mut 0, &mut send)
     }
 
+    /// Lets go of what is [kept](crate::Recovery) for the client of a namespace, up to this offset: it has seen it. Does
+    /// nothing for an offset of another session.
+    ///
+    /// For a transport whose client tells what it has seen now and then: what is kept is bounded without it.
+    pub fn seen(&mut self, namespace: &str, offset: Offset) {
+        for feed in &mut self.feeds {
+            let Feed::Live { stream, socket, .. } = feed else { continue };
+            if let (true, Some(kept)) = (*socket.core().namespace.path == *namespace, &mut stream.kept) {
+                kept.sent.seen(offset);
+            }
+        }
+    }
+
     /// Returns the connection that it is the outbound half of.
     #[must_use]
     pub fn connection(&self) -> Connection {
@@ -228,8 +243,8 @@ impl Outbox {
         if self.core.outgoing.is_polled() {
             self.is_watching = false;
             for feed in &mut self.feeds {
-                if let Feed::Live { inbox, .. } = feed {
-                    inbox.no_wake();
+                if let Feed::Live { stream, .. } = feed {
+                    stream.inbox.no_wake();
                 }
             }
             self.core.outgoing.rouse(); // and has them signal again
@@ -248,8 +263,8 @@ impl Outbox {
     fn watch(&mut self) {
         self.is_watching = true;
         for feed in &mut self.feeds {
-            if let Feed::Live { inbox, .. } = feed {
-                inbox.on_wake(signal(&self.core));
+            if let Feed::Live { stream, .. } = feed {
+                stream.inbox.on_wake(signal(&self.core));
             }
         }
     }
@@ -280,6 +295,7 @@ impl Outbox {
                 while let Some(note) = self.core.outgoing.pop() {
                     self.take(note);
                 }
+                self.park();
                 self.next = Some(0);
             }
             self.round(!is_last, count, send)?;
@@ -312,13 +328,13 @@ impl Outbox {
 
     fn take(&mut self, note: Note) {
         match note {
-            Note::Connected(mut inbox) => {
+            Note::Connected(mut stream) => {
                 if self.is_watching {
-                    inbox.wake_after_drain(signal(&self.core)); // this round comes to it
+                    stream.inbox.wake_after_drain(signal(&self.core)); // this round comes to it
                 }
-                let socket = inbox.socket().clone();
+                let socket = stream.socket().clone();
                 // Behind what its namespace had before, which comes to its end first.
-                self.feeds.push(Feed::Live { inbox, socket, is_told: false });
+                self.feeds.push(Feed::Live { stream, socket, is_told: false });
             }
             Note::Rejected { namespace, rejection } => {
                 self.feeds.push(Feed::Refused { namespace, rejection });
@@ -330,6 +346,23 @@ impl Outbox {
                 }
             }
             Note::Closed(reason) => self.closing = Some(reason),
+        }
+    }
+
+    /// Lets go of the sockets whose clients may come back, if the connection is lost.
+    fn park(&mut self) {
+        let Some(reason) = self.closing.clone().filter(DisconnectReason::is_unplanned) else { return };
+        for feed in std::mem::take(&mut self.feeds) {
+            let kept = match feed {
+                Feed::Live { stream, socket, is_told } if !self.core.outgoing.is_dropped(socket.id()) => {
+                    match connection::park(stream, &reason) {
+                        Ok(()) => continue,
+                        Err(stream) => Feed::Live { stream, socket, is_told },
+                    }
+                }
+                feed => feed,
+            };
+            self.feeds.push(kept);
         }
     }
 
@@ -350,7 +383,7 @@ impl Outbox {
         count: &mut usize,
         send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B, bool> {
-        let Feed::Live { inbox, socket, is_told } = &mut self.feeds[place] else {
+        let Feed::Live { stream, socket, is_told } = &mut self.feeds[place] else {
             // Out of the list first: if `send` panics it is sent.
             if let Feed::Refused { namespace, rejection } = self.feeds.remove(place) {
                 let (message, data) = (rejection.message(), rejection.data());
@@ -367,15 +400,32 @@ impl Outbox {
         let namespace = &*socket.core().namespace.path;
         if !std::mem::replace(is_told, true) {
             *count += 1;
-            send(ServerPacket::Connect { namespace, id: socket.id() })?;
+            let (session, resumption) = (stream.key(), socket.resumption());
+            send(ServerPacket::Connect { namespace, id: socket.id(), session, resumption })?;
         }
-        let watching = Hub::get(&socket.core().namespace).filter(|hub| hub.watches_outgoing(socket));
-        inbox.drain_counting(is_resumed, count, |delivery| {
-            let packet = packet(namespace, delivery);
-            if let (Some(hub), ServerPacket::Event { .. }) = (watching, packet) {
+        let hub = Hub::get(&socket.core().namespace).filter(|hub| hub.watches_outgoing(socket));
+        let mut send_due = |due: Due<'_>| {
+            let Due { delivery, offset, is_new } = due;
+            let packet = packet(namespace, delivery, offset);
+            if let (Some(hub), ServerPacket::Event { .. }, true) = (hub, packet, is_new) {
                 hub.call_outgoing(socket, delivery.event(), delivery.payload());
             }
             send(packet)
+        };
+        let Stream { inbox, kept } = &mut **stream;
+        let mut sent = kept.as_mut().map(|kept| &mut kept.sent);
+        if let Some(sent) = &mut sent {
+            let events = &socket.core().namespace.engine.events;
+            while let Some(flow) = sent.send_next(events, |due| {
+                *count += 1;
+                send_due(due)
+            }) {
+                flow?;
+            }
+        }
+        inbox.drain_counting(is_resumed, count, |delivery| {
+            let offset = sent.as_mut().and_then(|sent| sent.push(&delivery));
+            send_due(Due { delivery, offset, is_new: true })
         })?;
         let Some(reason) = inbox.closed().cloned() else { return ControlFlow::Continue(true) };
         if let Feed::Live { socket, .. } = self.feeds.remove(place) {
@@ -414,23 +464,23 @@ impl Drop for Outbox {
         // Whoever has closed it before may not be through, and the reason is his.
         let reason = self.core.closed().unwrap_or(DisconnectReason::Transport);
         for feed in std::mem::take(&mut self.feeds) {
-            if let Feed::Live { socket, .. } = &feed {
-                socket.disconnect(reason.clone());
+            if let Feed::Live { stream, .. } = feed {
+                connection::let_go(stream, &reason);
             }
         }
         while let Some(note) = self.core.outgoing.pop() {
-            if let Note::Connected(inbox) = note {
-                inbox.socket().disconnect(reason.clone());
+            if let Note::Connected(stream) = note {
+                connection::let_go(stream, &reason);
             }
         }
     }
 }
 
-fn packet<'a>(namespace: &'a str, delivery: Delivery<'a>) -> ServerPacket<'a> {
+fn packet<'a>(namespace: &'a str, delivery: Delivery<'a>, offset: Option<Offset>) -> ServerPacket<'a> {
     match (delivery.gap(), delivery.answer_id()) {
-        (Some(gap), _) => ServerPacket::Gap { namespace, gap },
+        (Some(gap), _) => ServerPacket::Gap { namespace, gap, offset },
         (None, Some(id)) => ServerPacket::Ack { namespace, id, payload: delivery.payload() },
-        (None, None) => ServerPacket::Event { namespace, delivery },
+        (None, None) => ServerPacket::Event { namespace, delivery, offset },
     }
 }
 

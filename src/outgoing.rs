@@ -16,18 +16,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::foreign::contain;
-use crate::inbox::Inbox;
 use crate::mailbox::Wake;
 use crate::reason::DisconnectReason;
 use crate::rejection::Rejection;
 use crate::slab::SocketId;
+use crate::stream::Stream;
 use crate::sync::{AtomicU8, Mutex, Ordering};
 use crate::transport::Transport;
 
 #[derive(Debug)]
 pub(crate) enum Note {
-    /// A socket has connected. From here on its inbox is read.
-    Connected(Box<Inbox>),
+    /// A socket has connected. From here on its stream is read.
+    Connected(Box<Stream>),
     Rejected {
         namespace: Box<str>,
         rejection: Rejection,
@@ -87,12 +87,12 @@ impl Outgoing {
     }
 
     /// Takes back the note that a socket has connected, if the transport has not seen it.
-    pub(crate) fn take_back(&self, socket: SocketId) -> Option<Box<Inbox>> {
+    pub(crate) fn take_back(&self, socket: SocketId) -> Option<Box<Stream>> {
         let mut notes = self.notes.lock();
-        let is_it = |note: &Note| matches!(note, Note::Connected(inbox) if inbox.id() == socket);
+        let is_it = |note: &Note| matches!(note, Note::Connected(stream) if stream.id() == socket);
         let place = notes.iter().position(is_it)?;
         match notes.remove(place) {
-            Some(Note::Connected(inbox)) => Some(inbox),
+            Some(Note::Connected(stream)) => Some(stream),
             _ => None,
         }
     }

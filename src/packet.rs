@@ -3,6 +3,7 @@
 use crate::delivery::{Delivery, Gap};
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
+use crate::recovery::{Offset, Resumption, SessionKey};
 use crate::slab::SocketId;
 
 /// What a client sends. Goes in by [`Connection::receive`](crate::Connection::receive).
@@ -14,6 +15,17 @@ pub enum ClientPacket<'a> {
         namespace: &'a str,
         /// What it says of itself, for the middlewares.
         auth: Payload,
+    },
+    /// It wants the socket that it had in a namespace, of a connection that is lost; or else a new one.
+    Resume {
+        /// The path.
+        namespace: &'a str,
+        /// What it says of itself, for the middlewares.
+        auth: Payload,
+        /// The key that it was given with that socket.
+        session: SessionKey,
+        /// The last that it has seen of what it was sent there; nothing if it has seen none.
+        seen: Option<Offset>,
     },
     /// An event, to its socket in a namespace.
     Event {
@@ -54,6 +66,10 @@ pub enum ServerPacket<'a> {
         namespace: &'a str,
         /// The socket's id.
         id: SocketId,
+        /// By which the client can [resume](ClientPacket::Resume), if its session is [kept](crate::Recovery).
+        session: Option<SessionKey>,
+        /// What became of the session that it wanted to resume.
+        resumption: Resumption,
     },
     /// The client does not get a socket in a namespace.
     ConnectError {
@@ -70,6 +86,8 @@ pub enum ServerPacket<'a> {
         namespace: &'a str,
         /// The message: its event, what it carries, and [what it wants](Delivery::ack_id) for an answer.
         delivery: Delivery<'a>,
+        /// Its place in the session, if that is [kept](crate::Recovery), and it may be sent again.
+        offset: Option<Offset>,
     },
     /// Messages are missing here.
     Gap {
@@ -77,6 +95,8 @@ pub enum ServerPacket<'a> {
         namespace: &'a str,
         /// How many, and why.
         gap: Gap,
+        /// As of an event.
+        offset: Option<Offset>,
     },
     /// The answer to an event of the client.
     Ack {

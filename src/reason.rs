@@ -38,6 +38,15 @@ pub enum DisconnectReason {
     Other(Box<str>),
 }
 
+impl DisconnectReason {
+    /// Returns whether nobody has wanted it: the transport failed, or the client was silent. Then the session may be
+    /// [kept](crate::Recovery), to be resumed.
+    #[must_use]
+    pub fn is_unplanned(&self) -> bool {
+        matches!(self, Self::Transport | Self::Timeout)
+    }
+}
+
 impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

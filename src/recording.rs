@@ -4,6 +4,7 @@ use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
 
 use crate::directory::Shares;
 use crate::engine::Engine;
+use crate::lease::Tally;
 use crate::stats::NamespaceStats;
 
 /// The label of all namespaces that were not asked for by name.
@@ -52,6 +53,10 @@ const DISCONNECTS: &str = "roomcast_disconnects_total";
 const NAMESPACES: &str = "roomcast_namespaces";
 const CONNECTIONS: &str = "roomcast_connections";
 const REFUSED: &str = "roomcast_refused_total";
+const SESSIONS: &str = "roomcast_sessions";
+const AWAY: &str = "roomcast_sessions_away";
+const RESUMED: &str = "roomcast_sessions_resumed_total";
+const SESSIONS_EXPIRED: &str = "roomcast_sessions_expired_total";
 const PROTOCOL_ERRORS: &str = "roomcast_protocol_errors_total";
 
 impl Engine {
@@ -92,6 +97,13 @@ impl Engine {
         gauge!(CONNECTIONS).set(directory.connection_count() as f64);
         counter!(REFUSED).absolute(directory.core.refused.busy());
         counter!(PROTOCOL_ERRORS).absolute(directory.core.refused.protocol());
+        let leases = directory.leases.as_ref();
+        let Tally { sessions, away, resumed, expired } =
+            leases.map(|leases| leases.stats()).unwrap_or_default();
+        gauge!(SESSIONS).set(sessions as f64);
+        gauge!(AWAY).set(away as f64);
+        counter!(RESUMED).absolute(resumed);
+        counter!(SESSIONS_EXPIRED).absolute(expired);
     }
 
     /// Tells the recorder of the `metrics` crate that is installed what all figures are, and in which unit. With the
@@ -112,6 +124,10 @@ impl Engine {
         describe_gauge!(NAMESPACES, Unit::Count, "Namespaces");
         describe_gauge!(CONNECTIONS, Unit::Count, "Connections that are open");
         describe_counter!(REFUSED, Unit::Count, "Events of clients that were refused, as too many waited");
+        describe_gauge!(SESSIONS, Unit::Count, "Sockets that clients can come back to");
+        describe_gauge!(AWAY, Unit::Count, "Sockets whose clients are away, and may come back");
+        describe_counter!(RESUMED, Unit::Count, "Clients that came back to a socket");
+        describe_counter!(SESSIONS_EXPIRED, Unit::Count, "Sockets whose clients did not come back");
         describe_counter!(PROTOCOL_ERRORS, Unit::Count, "Connections closed for what their clients sent");
     }
 }

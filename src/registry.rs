@@ -36,6 +36,8 @@ pub(crate) struct Registry {
     pub(crate) packet: List<PacketMiddleware>,
     pub(crate) middlewares: List<Middleware>,
     pub(crate) connect: List<SocketHook>,
+    pub(crate) away: List<DisconnectHook>,
+    pub(crate) resumed: List<SocketHook>,
     pub(crate) disconnecting: List<DisconnectHook>,
     pub(crate) disconnect: List<DisconnectHook>,
     pub(crate) error: List<ErrorHook>,
@@ -50,6 +52,8 @@ impl Registry {
             packet: List::new(),
             middlewares: List::new(),
             connect: List::new(),
+            away: List::new(),
+            resumed: List::new(),
             disconnecting: List::new(),
             disconnect: List::new(),
             error: List::new(),
@@ -63,6 +67,8 @@ impl Registry {
             || self.packet.remove(id)
             || self.middlewares.remove(id)
             || self.connect.remove(id)
+            || self.away.remove(id)
+            || self.resumed.remove(id)
             || self.disconnecting.remove(id)
             || self.disconnect.remove(id)
             || self.error.remove(id)
@@ -76,6 +82,8 @@ impl Registry {
         self.packet.clear();
         self.middlewares.clear();
         self.connect.clear();
+        self.away.clear();
+        self.resumed.clear();
         self.disconnecting.clear();
         self.disconnect.clear();
         self.error.clear();
@@ -112,6 +120,24 @@ macro_rules! registering {
                 self.register(|registry| {
                     registry.packet.add($crate::listeners::Place::Last, Box::new(middleware))
                 })
+            }
+
+            /// Calls `hook` when the connection of a socket is lost and the socket is [kept](crate::Recovery): its
+            /// client may come back. With the reason for which it was lost. After the events that came before.
+            pub fn on_away(
+                &self,
+                hook: impl Fn(&$crate::socket::Socket, &$crate::reason::DisconnectReason) + Send + Sync + 'static,
+            ) -> $crate::listeners::ListenerId {
+                self.register(|registry| registry.away.add($crate::listeners::Place::Last, Box::new(hook)))
+            }
+
+            /// Calls `hook` when the client of a socket has come back, before any of its events is handled.
+            /// [`on_connect`](crate::Namespace::on_connect) hooks are not called again.
+            pub fn on_resume(
+                &self,
+                hook: impl Fn(&$crate::socket::Socket) + Send + Sync + 'static,
+            ) -> $crate::listeners::ListenerId {
+                self.register(|registry| registry.resumed.add($crate::listeners::Place::Last, Box::new(hook)))
             }
 
             /// Calls `hook` when a socket is disconnected, before [`on_disconnect`](Self::on_disconnect).

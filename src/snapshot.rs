@@ -43,12 +43,20 @@ const NAME: usize = 32;
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let EngineStats { namespaces, connections, event_names, refused, protocol_errors, total } =
+        let EngineStats { namespaces, connections, event_names, refused, protocol_errors, total, .. } =
             self.engine;
         writeln!(f, "engine: {}, {}", Count(namespaces as u64, "namespace"), There(&total))?;
         let connections = Count(connections as u64, "connection");
         let closed = format_args!("{protocol_errors} closed for protocol errors");
         line(f, "clients", format_args!("{connections}; {refused} events refused, {closed}"))?;
+        if let EngineStats { sessions: sessions @ 1.., away, resumed, expired_sessions, .. } = self.engine {
+            let sessions = Count(sessions as u64, "session");
+            line(
+                f,
+                "sessions",
+                format_args!("{sessions}, {away} away; {resumed} resumed, {expired_sessions} expired"),
+            )?;
+        }
         line(f, "events", format_args!("{} remembered", Count(event_names as u64, "name")))?;
         counted(f, &total)?;
         for namespace in &self.namespaces {

@@ -11,8 +11,8 @@
 //! 2. a socket's state
 //! 3. a shard of a namespace's room index
 //! 4. a room
-//! 5. a mailbox's post; a journal's notes; a roster
-//! 6. the engine's slab of sockets; a namespace's settings, its list of those who connect, its list of topics of
+//! 5. a mailbox's post; a journal's notes; a roster; a lease
+//! 6. the table of leases; the engine's slab of sockets; a namespace's settings, its list of those who connect, its list of topics of
 //!    one socket, its gate; the event table; the engine's clock; the table of acknowledgements, then one of them;
 //!    lists of handlers; users' data; what is in a connection's queues; a namespace's ticks; what is told with a tick
 //!

@@ -112,6 +112,14 @@ pub struct EngineStats {
     pub refused: u64,
     /// How many connections were closed for [what their clients sent](crate::ProtocolError).
     pub protocol_errors: u64,
+    /// How many sockets have a session that their clients can [resume](crate::Recovery).
+    pub sessions: usize,
+    /// How many of these are [away](crate::Socket::is_away).
+    pub away: usize,
+    /// How often one was resumed.
+    pub resumed: u64,
+    /// How many were given up, as their clients did not come back in time, or too many were away.
+    pub expired_sessions: u64,
     /// All namespaces together, those that were removed included. What an inbox of a namespace reads after the
     /// namespace was removed is not in it. `is_tracked` if all that are there are.
     pub total: NamespaceStats,

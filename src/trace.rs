@@ -38,6 +38,16 @@ pub(crate) fn connected(namespace: &str, socket: SocketId) {
     tell!(DEBUG, namespace = %namespace, socket = %socket, "socket connected");
 }
 
+/// The connection of a socket is lost, and its client may come back.
+pub(crate) fn away(namespace: &str, socket: SocketId, reason: &DisconnectReason) {
+    tell!(DEBUG, namespace = %namespace, socket = %socket, reason = %reason, "socket away");
+}
+
+/// It has.
+pub(crate) fn resumed(namespace: &str, socket: SocketId) {
+    tell!(DEBUG, namespace = %namespace, socket = %socket, "socket resumed");
+}
+
 /// A socket was disconnected, or not let in.
 pub(crate) fn disconnected(namespace: &str, socket: SocketId, reason: &DisconnectReason) {
     if *reason == DisconnectReason::Backlog {

@@ -96,7 +96,7 @@ fn attach() -> Done {
     let mut sent = Vec::new();
     outbox.drain(|packet| {
         sent.push(match packet {
-            ServerPacket::Connect { namespace, id } => format!("{namespace} {}", id == socket.id()),
+            ServerPacket::Connect { namespace, id, .. } => format!("{namespace} {}", id == socket.id()),
             ServerPacket::Event { delivery, .. } => delivery.event().to_owned(),
             other => format!("{other:?}"),
         });

@@ -13,6 +13,11 @@ use std::sync::{Arc, Weak};
 
 use smol_str::SmolStr;
 
+mod resuming;
+
+pub(crate) use self::resuming::{let_go, park};
+
+use self::resuming::lose;
 use crate::attempt::{Attempt, Host};
 use crate::clock::TimerId;
 use crate::directory::{Close, Directory, Shut};
@@ -21,15 +26,18 @@ use crate::handshake::Handshake;
 use crate::hub::Hub;
 use crate::inbox::Inbox;
 use crate::incoming::{AckSender, Incoming};
+use crate::lease::Holder;
 use crate::name::{MAX_PATH, normalize_path};
 use crate::outgoing::{Note, Outgoing};
 use crate::packet::ClientPacket;
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
+use crate::recovery::Resumption;
 use crate::rejection::Rejection;
-use crate::session::{Job, Origin, Session};
+use crate::session::{Job, Origin, Session, Tenure};
 use crate::socket::Socket;
 use crate::state::{Cut, SocketCore};
+use crate::stream::Stream;
 use crate::sync::Mutex;
 use crate::trace;
 use crate::transport::Transport;
@@ -80,6 +88,9 @@ impl ConnectionCore {
     pub(super) fn receive(self: &Arc<Self>, packet: ClientPacket<'_>) -> Result<(), ReceiveError> {
         let received = self.check_payload(&packet).and_then(|()| match packet {
             ClientPacket::Connect { namespace, auth } => self.connect(namespace, auth),
+            ClientPacket::Resume { namespace, auth, session, seen } => {
+                self.resume(namespace, auth, session, seen)
+            }
             ClientPacket::Event { namespace, event, payload, ack } => {
                 self.event(namespace, event, payload, ack)
             }
@@ -158,16 +169,22 @@ impl ConnectionCore {
             (std::mem::take(&mut state.sockets), state.timer.take(), state.place.take())
         };
         // All are cut off, and the transport is told, before the hooks of one are called.
-        let mut cut: Vec<_> = Vec::new();
-        let mut attempts = Vec::new();
+        let (mut cut, mut attempts, mut kept, mut parked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for place in sockets.into_values() {
             match place {
+                // It is away still. Without a stream somebody lets it in, and will find that the place is gone.
+                Place::Connecting(attempt) if attempt.resume.is_some() && reason.is_unplanned() => {
+                    parked.extend(attempt.finish());
+                }
                 Place::Connecting(attempt) => {
                     // It is in rooms, perhaps.
                     cut.extend(SocketCore::cut(attempt.socket.core(), reason.clone()));
                     attempts.push(attempt);
                 }
-                Place::Connected(socket) => cut.extend(SocketCore::cut(socket.core(), reason.clone())),
+                Place::Connected(socket) => match lose(&socket, &reason) {
+                    Some(lease) => kept.push(lease),
+                    None => cut.extend(SocketCore::cut(socket.core(), reason.clone())),
+                },
                 Place::Taken(_) | Place::Left => {}
             }
         }
@@ -177,6 +194,8 @@ impl ConnectionCore {
         let farewell = Box::new(self.outgoing.farewell(reason.clone()));
         let hooks = Box::new(move || {
             Cut::tell_all(cut);
+            kept.iter().for_each(|lease| lease.tell());
+            parked.into_iter().for_each(|stream| let_go(stream, &reason));
             attempts.iter().for_each(|attempt| abort(attempt, &reason));
         });
         Some(Shut { farewell, hooks })
@@ -222,6 +241,7 @@ impl ConnectionCore {
 
     fn check_payload(&self, packet: &ClientPacket<'_>) -> Result<(), ReceiveError> {
         let (ClientPacket::Connect { auth: payload, .. }
+        | ClientPacket::Resume { auth: payload, .. }
         | ClientPacket::Event { payload, .. }
         | ClientPacket::Ack { payload, .. }) = packet
         else {
@@ -236,44 +256,54 @@ impl ConnectionCore {
     }
 
     fn connect(self: &Arc<Self>, namespace: &str, auth: Payload) -> Result<(), ReceiveError> {
-        let Some((path, number)) = self.take_place(namespace)? else { return Ok(()) };
-        let socket = match self.directory.enter(&path, &auth) {
+        if let Some((path, number)) = self.take_place(namespace)? {
+            self.enter(&path, number, auth, Resumption::New);
+        }
+        Ok(())
+    }
+
+    /// Makes a socket in the namespace of this path, for the connect of this number.
+    fn enter(self: &Arc<Self>, path: &str, number: u64, auth: Payload, resumption: Resumption) {
+        let socket = match self.directory.enter(path, &auth) {
             Ok(socket) => socket,
             Err(no_entry) => {
                 let notes = {
                     let mut state = self.state.lock();
-                    let is_ours = state.place_of(&path, number).is_some();
+                    let is_ours = state.place_of(path, number).is_some();
                     is_ours.then(|| {
-                        state.sockets.remove(&*path);
-                        self.outgoing.push(refusal(&path, &no_entry.words()))
+                        state.sockets.remove(path);
+                        self.outgoing.push(refusal(path, &no_entry.words()))
                     })
                 };
-                self.said(notes.unwrap_or_default());
-                return Ok(());
+                return self.said(notes.unwrap_or_default());
             }
         };
+        let session = Session::begin(&socket, self.origin(auth, resumption));
         let connection: Weak<Self> = Arc::downgrade(self);
-        let origin = Origin { auth, handshake: self.handshake.clone(), connection: Some(connection.clone()) };
-        let session = Session::begin(&socket, origin);
-        let attempt = Attempt::new(Inbox::new(Socket::new(socket)), connection);
+        let attempt = Attempt::new(Stream::new(Inbox::new(Socket::new(socket))), connection, None);
         let weak: Weak<Attempt> = Arc::downgrade(&attempt);
         let is_first = session.attempt.set(weak).is_ok();
         debug_assert!(is_first, "a socket connects once");
         let given_up = {
             let mut state = self.state.lock();
-            match state.place_of(&path, number) {
+            match state.place_of(path, number) {
                 Some(place) => {
                     *place = Place::Connecting(Arc::clone(&attempt));
                     None
                 }
-                None => Some(state.closed.clone().unwrap_or(DisconnectReason::Client)),
+                None => Some(state.given_up()),
             }
         };
         match given_up {
             None => attempt.begin(),
             Some(reason) => abort(&attempt, &reason),
         }
-        Ok(())
+    }
+
+    /// How a socket comes by this connection.
+    fn origin(self: &Arc<Self>, auth: Payload, resumption: Resumption) -> Origin {
+        let connection: Weak<Self> = Arc::downgrade(self);
+        Origin { auth, handshake: self.handshake.clone(), connection: Some(connection), resumption }
     }
 
     /// Takes the place of a namespace, and returns its path and the number of the connect; or refuses.
@@ -387,6 +417,32 @@ impl ConnectionCore {
         }
     }
 
+    /// Gives a socket the place of its attempt; or returns the stream, if that is given up by the client, or with the
+    /// connection: then with the reason.
+    fn seat(
+        &self,
+        attempt: &Arc<Attempt>,
+        stream: Box<Stream>,
+    ) -> Result<(), (Box<Stream>, DisconnectReason)> {
+        let (old, timer, notes) = {
+            let mut state = self.state.lock();
+            match state.sockets.get_mut(&*attempt.socket.core().namespace.path) {
+                Some(place) if place.is_attempt(attempt) => {
+                    let old = std::mem::replace(place, Place::Connected(attempt.socket.clone()));
+                    let notes = self.outgoing.push(Note::Connected(stream));
+                    (old, state.timer.take(), notes)
+                }
+                _ => return Err((stream, state.given_up())),
+            }
+        };
+        drop(old);
+        if let Some(timer) = timer {
+            self.directory.core.clock.cancel(timer);
+        }
+        self.said(notes);
+        Ok(())
+    }
+
     /// There is a note more for the transport: so many. Under no lock.
     fn said(&self, notes: usize) {
         if notes == 0 {
@@ -401,44 +457,36 @@ impl ConnectionCore {
 }
 
 impl Host for ConnectionCore {
-    fn accept(&self, attempt: &Arc<Attempt>) {
+    fn accept(self: Arc<Self>, attempt: &Arc<Attempt>) {
+        if let Some(resume) = &attempt.resume {
+            return self.accept_again(attempt, resume);
+        }
         let socket = &attempt.socket;
         let core = socket.core();
+        let lease = self.grant(socket); // before anybody finds the socket, and ends it
         if !SocketCore::open(core) {
+            if let Some(lease) = lease {
+                lease.over();
+            }
             let reason = socket.closed().map_or_else(|| "closed".to_owned(), |reason| reason.to_string());
             return self.reject(attempt, Rejection::new(reason));
         }
-        let Some(inbox) = attempt.finish() else { return };
-        let connected = {
-            let mut state = self.state.lock();
-            let path = &*core.namespace.path;
-            match state.sockets.get_mut(path) {
-                Some(place) if place.is_attempt(attempt) => {
-                    let old = std::mem::replace(place, Place::Connected(socket.clone()));
-                    let notes = self.outgoing.push(Note::Connected(inbox));
-                    Ok((old, state.timer.take(), notes))
-                }
-                // Disconnected by the client, or with the connection, at this very moment.
-                _ => Err((inbox, state.closed.clone())),
-            }
-        };
-        match connected {
-            Ok((old, timer, notes)) => {
-                drop(old);
-                if let Some(timer) = timer {
-                    self.directory.core.clock.cancel(timer);
-                }
-                self.said(notes);
-            }
-            Err((inbox, reason)) => {
-                socket.disconnect(reason.unwrap_or(DisconnectReason::Client));
-                drop(inbox);
-            }
+        let Some(mut stream) = attempt.finish() else { return };
+        if let (Some(lease), Some(leases)) = (lease, &self.directory.leases) {
+            stream.keep(&lease, leases);
+        }
+        if let Err((stream, reason)) = self.seat(attempt, stream) {
+            // It was there too short to be kept.
+            socket.disconnect(reason);
+            drop(stream);
         }
         SocketCore::opened(core);
     }
 
-    fn reject(&self, attempt: &Arc<Attempt>, rejection: Rejection) {
+    fn reject(self: Arc<Self>, attempt: &Arc<Attempt>, rejection: Rejection) {
+        if let (Some(resume), Some(_)) = (&attempt.resume, attempt.socket.closed()) {
+            return self.enter_anew(attempt, resume); // it is not that it is rejected
+        }
         let path = &*attempt.socket.core().namespace.path;
         let (removed, notes) = {
             let mut state = self.state.lock();
@@ -455,6 +503,12 @@ impl Host for ConnectionCore {
     }
 }
 
+impl Holder for ConnectionCore {
+    fn lost(&self) {
+        self.close(DisconnectReason::Transport);
+    }
+}
+
 impl Close for ConnectionCore {
     fn shut(&self, reason: DisconnectReason) -> Option<Shut> {
         Self::shut(self, reason)
@@ -468,6 +522,11 @@ impl State {
 }
 
 impl State {
+    /// Why there is no place any more: with the connection, or by the client.
+    fn given_up(&self) -> DisconnectReason {
+        self.closed.clone().unwrap_or(DisconnectReason::Client)
+    }
+
     /// The place that the connect of this number has taken, if it was not given up.
     fn place_of(&mut self, path: &str, number: u64) -> Option<&mut Place> {
         self.sockets.get_mut(path).filter(|place| matches!(place, Place::Taken(other) if *other == number))
@@ -500,7 +559,7 @@ impl Place {
 
 /// Releases a socket that does not get in from all that it has joined.
 fn abort(attempt: &Attempt, reason: &DisconnectReason) {
-    let inbox = attempt.finish();
+    let stream = attempt.finish();
     attempt.socket.disconnect(reason.clone());
-    drop(inbox);
+    drop(stream);
 }

@@ -34,6 +34,7 @@
 //! | what is counted, while what did it goes | all of `counts`                                            |
 //! | made against made, what is made once  | all of `once`                                                |
 //! | presence against leave, watch, flush  | all of `presence`                                            |
+//! | resume against loss, expiry, resume   | all of `recovery`                                            |
 
 mod ack;
 mod capacity;
@@ -52,6 +53,7 @@ mod once;
 mod outgoing;
 mod past;
 mod presence;
+mod recovery;
 mod room;
 mod scene;
 mod segment;

@@ -22,6 +22,10 @@ pub struct Options {
     /// How long a client may take to connect to a namespace, in milliseconds.
     #[arg(long, value_name = "MS", default_value = "45000", value_parser = milliseconds)]
     pub connect_timeout: Duration,
+    /// How long a client whose connection is lost may take to come back to its session, in milliseconds; without it none is
+    /// kept.
+    #[arg(long, value_name = "MS", value_parser = milliseconds)]
+    pub recovery: Option<Duration>,
     /// How many bytes a client may send at a time.
     #[arg(long, value_name = "BYTES", default_value_t = 1_000_000)]
     pub max_payload: usize,

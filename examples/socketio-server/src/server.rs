@@ -10,7 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use roomcast::Engine;
+use roomcast::{Engine, Recovery};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
@@ -68,7 +68,11 @@ pub async fn start(options: Options) -> io::Result<Server> {
     let (tasks, end) = (TaskTracker::new(), CancellationToken::new());
     let tick_interval = tick_interval(&options);
     // Timeouts begin at the latest tick.
-    let engine = Engine::builder().connect_timeout(options.connect_timeout + tick_interval).build();
+    let mut builder = Engine::builder().connect_timeout(options.connect_timeout + tick_interval);
+    if let Some(time) = options.recovery {
+        builder = builder.recovery(Recovery::new(time + tick_interval));
+    }
+    let engine = builder.build();
     let site = Site::new(&options, &engine, &tasks, &end);
     let patience = options.ping_interval + options.ping_timeout;
     tasks.spawn(tick(engine.clone(), tick_interval, end.clone()));
@@ -214,7 +218,8 @@ async fn tell_counts(chat: Chat, end: CancellationToken) {
 
 /// Finer than the shortest timeout.
 fn tick_interval(options: &Options) -> Duration {
-    (options.connect_timeout / 50).clamp(Duration::from_millis(5), Duration::from_millis(50))
+    let shortest = options.recovery.map_or(options.connect_timeout, |time| time.min(options.connect_timeout));
+    (shortest / 50).clamp(Duration::from_millis(5), Duration::from_millis(50))
 }
 
 #[cfg(test)]

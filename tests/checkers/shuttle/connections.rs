@@ -43,10 +43,10 @@ fn text(packet: ServerPacket<'_>) -> String {
     match packet {
         ServerPacket::Connect { namespace, .. } => format!("{namespace} connect"),
         ServerPacket::ConnectError { namespace, message, .. } => format!("{namespace} error {message}"),
-        ServerPacket::Event { namespace, delivery } => {
+        ServerPacket::Event { namespace, delivery, .. } => {
             format!("{namespace} {} {}", delivery.event(), delivery.payload().as_str().unwrap_or("-"))
         }
-        ServerPacket::Gap { namespace, gap } => format!("{namespace} gap {}", gap.missed),
+        ServerPacket::Gap { namespace, gap, .. } => format!("{namespace} gap {}", gap.missed),
         ServerPacket::Ack { namespace, id, .. } => format!("{namespace} ack {id}"),
         ServerPacket::Disconnect { namespace, reason } => format!("{namespace} disconnect {reason}"),
     }

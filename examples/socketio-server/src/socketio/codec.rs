@@ -6,7 +6,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use roomcast::{Codec, Payload};
+use roomcast::{Codec, Offset, Payload, SessionKey};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -50,13 +50,15 @@ pub(super) fn encode_ack(payload: &Payload) -> Encoded {
     encode_as(["3", "6"], None, payload)
 }
 
-/// Writes that a client is connected.
-pub(super) fn connect(namespace: &str, id: &str) -> engineio::Packet {
+/// Writes that a client is connected, and by which key it can come back, if it can.
+pub(super) fn connect(namespace: &str, id: &str, session: Option<SessionKey>) -> engineio::Packet {
     #[derive(Serialize)]
     struct Connect<'a> {
         sid: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pid: Option<String>,
     }
-    single("0", namespace, &json(&Connect { sid: id }))
+    single("0", namespace, &json(&Connect { sid: id, pid: session.map(|session| session.to_string()) }))
 }
 
 /// Writes that a client is not let in.
@@ -91,7 +93,17 @@ impl Encoded {
             }
             (_, Some(_)) => shared.told(namespace, id),
         };
-        std::iter::once(first).chain(shared.attachments.iter().cloned().map(engineio::Packet::Binary))
+        self.with_attachments(first)
+    }
+
+    /// Returns the packets that tell it in a namespace, to a client that can come back: with its offset behind the
+    /// arguments. Takes a copy for each.
+    pub fn packets_at(&self, namespace: &str, offset: Offset) -> impl Iterator<Item = engineio::Packet> {
+        self.with_attachments(self.0.told_at(namespace, offset))
+    }
+
+    fn with_attachments(&self, first: engineio::Packet) -> impl Iterator<Item = engineio::Packet> {
+        std::iter::once(first).chain(self.0.attachments.iter().cloned().map(engineio::Packet::Binary))
     }
 }
 
@@ -109,6 +121,23 @@ impl Shared {
         })
     }
 }
+
+impl Shared {
+    /// Puts namespace and offset into a copy.
+    fn told_at(&self, namespace: &str, offset: Offset) -> engineio::Packet {
+        let (head, rest) = self.packet.message_text().unwrap_or_default().split_at(self.head);
+        let rest = rest.strip_suffix(']').unwrap_or(rest); // of a list, with the event in it at least
+        engineio::Packet::message(head.len() + namespace.len() + MAX_OFFSET + rest.len(), |text| {
+            text.push_str(head);
+            push_namespace(text, namespace);
+            text.push_str(rest);
+            text.push_str(&format!(",\"{offset}\"]"));
+        })
+    }
+}
+
+/// Two numbers of 16 digits each, a point, quotes, and commas and brackets around.
+const MAX_OFFSET: usize = 38;
 
 /// The digits of the largest id, and the comma after a namespace.
 const MAX_ID: usize = 21;
@@ -246,6 +275,16 @@ mod tests {
     }
 
     #[test]
+    fn an_offset_comes_last() {
+        let offset = "a.1f".parse().unwrap();
+        let at = |payload, namespace| shown(encode("e", &payload).packets_at(namespace, offset));
+        assert_eq!(at(Payload::default(), "/"), [r#"42["e","a.1f"]"#]);
+        assert_eq!(at(Payload::json("[1]"), "/a"), [r#"42/a,["e",[1],"a.1f"]"#]);
+        let binary = [r#"451-/a,["e",{"_placeholder":true,"num":0},"a.1f"]"#, r#"b"\x07""#];
+        assert_eq!(at(Payload::from([7]), "/a"), binary);
+    }
+
+    #[test]
     fn what_is_the_same_for_all_is_not_copied() {
         let payload = Payload::from([7; 100]);
         let encoded = encode("e", &payload);
@@ -267,8 +306,11 @@ mod tests {
     #[test]
     fn the_life_of_a_socket_is_told() {
         let told = |packet| shown(std::iter::once(packet)).remove(0);
-        assert_eq!(told(connect("/", "1v0")), r#"40{"sid":"1v0"}"#);
-        assert_eq!(told(connect("/a", "1v0")), r#"40/a,{"sid":"1v0"}"#);
+        assert_eq!(told(connect("/", "1v0", None)), r#"40{"sid":"1v0"}"#);
+        assert_eq!(told(connect("/a", "1v0", None)), r#"40/a,{"sid":"1v0"}"#);
+        let pid = "0123456789abcdef0123456789abcdef";
+        let expected = format!(r#"40/a,{{"sid":"1v0","pid":"{pid}"}}"#);
+        assert_eq!(told(connect("/a", "1v0", pid.parse().ok())), expected);
         assert_eq!(told(disconnect("/")), "41");
         assert_eq!(told(disconnect("/a")), "41/a,");
         for (data, shown) in [

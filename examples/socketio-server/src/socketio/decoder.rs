@@ -1,7 +1,11 @@
 //! Puts packets together from the messages that they come in: one of text, and one for each attachment.
 
+use std::str::FromStr;
+
 use bytes::Bytes;
-use roomcast::{ClientPacket, Payload};
+use roomcast::{ClientPacket, Offset, Payload, SessionKey};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::arguments;
 use super::packet::{Content, Packet};
@@ -71,6 +75,32 @@ impl Decoder {
     }
 }
 
+/// What a client that was here before knows of that: it comes with what it says of itself.
+#[derive(Debug, Default)]
+struct Kept {
+    pid: Option<SessionKey>,
+    offset: Option<Offset>,
+}
+
+impl Kept {
+    /// What of it is none of ours is as if it was not there: the client may call its own things so.
+    fn of(auth: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Auth<'a> {
+            #[serde(borrow)]
+            pid: Option<&'a RawValue>,
+            #[serde(borrow)]
+            offset: Option<&'a RawValue>,
+        }
+        let Ok(Auth { pid, offset }) = serde_json::from_str(auth) else { return Self::default() };
+        Self { pid: pid.and_then(parsed), offset: offset.and_then(parsed) }
+    }
+}
+
+fn parsed<T: FromStr>(json: &RawValue) -> Option<T> {
+    serde_json::from_str::<String>(json.get()).ok()?.parse().ok()
+}
+
 fn parse(text: &str) -> Result<Packet<'_>, Refused> {
     Packet::parse(text).map_err(|error| Refused(error.to_string().into()))
 }
@@ -85,7 +115,13 @@ fn deliver_with(
         arguments::payload(&arguments, attachments).map_err(|error| Refused(error.to_string().into()))
     };
     match packet.content {
-        Content::Connect { auth } => deliver(ClientPacket::Connect { namespace, auth: Payload::json(auth) }),
+        Content::Connect { auth } => {
+            let (kept, auth) = (Kept::of(auth), Payload::json(auth));
+            deliver(match kept.pid {
+                Some(session) => ClientPacket::Resume { namespace, auth, session, seen: kept.offset },
+                None => ClientPacket::Connect { namespace, auth },
+            })
+        }
         Content::Disconnect => deliver(ClientPacket::Disconnect { namespace }),
         Content::Event { event, arguments, ack } => {
             let payload = payload(arguments)?;
@@ -145,6 +181,26 @@ mod tests {
         let arguments = format!(r#"b [{two},{one}] [b"2", b"3"]"#);
         let expected = [r#"x b"""#, r#"a b"1""#, &arguments, "y Json(1)"];
         assert_eq!(feed(&messages).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_client_that_was_here_before_says_so() {
+        let pid = "0123456789abcdef0123456789abcdef";
+        for (auth, session, offset) in [
+            (format!(r#"{{"pid":"{pid}","offset":"a.1f","name":"Ann"}}"#), Some(pid), Some("a.1f")),
+            (format!(r#"{{"name":"Ann","pid":"{pid}"}}"#), Some(pid), None),
+            (format!(r#"{{"pid":"{pid}","offset":"of yesterday"}}"#), Some(pid), None),
+            (format!(r#"{{"pid":"{pid}","offset":[7]}}"#), Some(pid), None),
+            (r#"{"pid":7,"offset":"a.1f"}"#.to_owned(), None, Some("a.1f")),
+            (r#"{"pid":"mine"}"#.to_owned(), None, None),
+            ("{}".to_owned(), None, None),
+        ] {
+            let kept = Kept::of(&auth);
+            let shown = (kept.pid.map(|pid| pid.to_string()), kept.offset.map(|offset| offset.to_string()));
+            assert_eq!((shown.0.as_deref(), shown.1.as_deref()), (session, offset), "{auth}");
+            let delivered = feed(&[Message::Text(&format!("0{auth}"))]).unwrap();
+            assert_eq!(delivered[0].starts_with("Resume"), session.is_some(), "{auth}");
+        }
     }
 
     #[test]

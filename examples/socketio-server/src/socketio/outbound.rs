@@ -45,11 +45,16 @@ impl engineio::Outbound for Outbound {
 
 fn push(batch: &mut Batch, packet: ServerPacket<'_>) {
     match packet {
-        ServerPacket::Connect { namespace, id } => batch.push(codec::connect(namespace, &id.to_string())),
+        ServerPacket::Connect { namespace, id, session, .. } => {
+            batch.push(codec::connect(namespace, &id.to_string(), session));
+        }
         ServerPacket::ConnectError { namespace, message, data } => {
             batch.push(codec::connect_error(namespace, message, data));
         }
-        ServerPacket::Event { namespace, delivery } => {
+        ServerPacket::Event { namespace, delivery, offset: Some(offset) } => {
+            delivery.encoded(&Packets).packets_at(namespace, offset).for_each(|packet| batch.push(packet));
+        }
+        ServerPacket::Event { namespace, delivery, offset: None } => {
             delivery
                 .encoded(&Packets)
                 .packets(namespace, delivery.ack_id())
@@ -58,9 +63,13 @@ fn push(batch: &mut Batch, packet: ServerPacket<'_>) {
         ServerPacket::Ack { namespace, id, payload } => {
             codec::encode_ack(payload).packets(namespace, Some(id)).for_each(|packet| batch.push(packet));
         }
-        ServerPacket::Gap { namespace, gap: Gap { missed, exact, .. } } => {
+        ServerPacket::Gap { namespace, gap: Gap { missed, exact, .. }, offset } => {
             let gap = Payload::json(format!(r#"{{"missed":{missed},"exact":{exact}}}"#));
-            codec::encode("gap", &gap).packets(namespace, None).for_each(|packet| batch.push(packet));
+            let gap = codec::encode("gap", &gap);
+            match offset {
+                Some(offset) => gap.packets_at(namespace, offset).for_each(|packet| batch.push(packet)),
+                None => gap.packets(namespace, None).for_each(|packet| batch.push(packet)),
+            }
         }
         // Who is told that the server has disconnected it does not connect again by itself.
         ServerPacket::Disconnect { reason: DisconnectReason::Shutdown, .. } => {}
