@@ -20,8 +20,8 @@ impl ClientSocket {
     /// Takes what the server has sent.
     pub(super) fn take(&self, epoch: u64, packet: ServerPacket<'_>) {
         match packet {
-            ServerPacket::Connect { id, .. } => {
-                let is_begun = self.peer.wire.lock().accepted(epoch, id);
+            ServerPacket::Connect { id, session, resumption, .. } => {
+                let is_begun = self.peer.wire.lock().accepted(epoch, id, session, resumption);
                 if is_begun {
                     self.flush();
                     self.peer.connect.call_each(|hook| self.check("on_connect", catch(|| hook(self))));
@@ -37,8 +37,9 @@ impl ClientSocket {
                     drop(self.peer.settle());
                 }
             }
-            ServerPacket::Event { delivery, .. } => {
+            ServerPacket::Event { delivery, offset, .. } => {
                 let Some(session) = self.live(epoch) else { return };
+                self.peer.wire.lock().saw(epoch, offset);
                 let ack = delivery.ack_id().map_or_else(AckSender::none, |id| {
                     let peer = Arc::downgrade(&self.peer);
                     AckSender::new(move |payload| match peer.upgrade() {
@@ -51,8 +52,9 @@ impl ClientSocket {
                 self.peer.handlers.call_any(self, &incoming, report);
                 self.peer.handlers.call(self, &incoming, report);
             }
-            ServerPacket::Gap { gap, .. } => {
+            ServerPacket::Gap { gap, offset, .. } => {
                 if self.live(epoch).is_some() {
+                    self.peer.wire.lock().saw(epoch, offset);
                     self.peer.gap.call_each(|hook| self.check("on_gap", catch(|| hook(self, gap))));
                 }
             }

@@ -4,7 +4,7 @@ use smol_str::SmolStr;
 
 use crate::ack::table::AckTable;
 use crate::client::ClientSocket;
-use crate::client::wire::{Ended, Line, Outbound, Step, Wire};
+use crate::client::wire::{Ended, Kept, Line, Outbound, Step, Wire};
 use crate::delivery::Gap;
 use crate::error::{EmitError, ReceiveError};
 use crate::handlers::Handlers;
@@ -74,8 +74,14 @@ impl Peer {
                     drop(line.connection.receive(ClientPacket::Disconnect { namespace: &self.path }));
                     self.wire.lock().left(line.epoch);
                 }
-                Some(Step::Ask(line, auth)) => {
-                    let packet = ClientPacket::Connect { namespace: &self.path, auth };
+                Some(Step::Ask(line, auth, kept)) => {
+                    let namespace = &*self.path;
+                    let packet = match kept {
+                        Some(Kept { session, seen }) => {
+                            ClientPacket::Resume { namespace, auth, session, seen }
+                        }
+                        None => ClientPacket::Connect { namespace, auth },
+                    };
                     if let Err(error) = line.connection.receive(packet) {
                         self.wire.lock().not_asked(line.epoch);
                         return Err(error);

@@ -19,6 +19,7 @@ use crate::handlers::{Handlers, Listens, listening};
 use crate::listeners::{ListenerId, Place};
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
+use crate::recovery::Resumption;
 use crate::rejection::{Failure, Rejection};
 use crate::slab::SocketId;
 
@@ -45,6 +46,13 @@ impl ClientSocket {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.id().is_some()
+    }
+
+    /// Returns how it came to be connected, the last time that it was: whether its session was [resumed](crate::Recovery),
+    /// after a lost connection, or why not.
+    #[must_use]
+    pub fn resumption(&self) -> Resumption {
+        self.peer.wire.lock().resumption()
     }
 
     /// Returns whether it is connected or to be: neither side has disconnected it since it was to connect, and

@@ -19,6 +19,7 @@ use smol_str::SmolStr;
 use crate::connection::Connection;
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
+use crate::recovery::{Offset, Resumption, SessionKey};
 use crate::slab::SocketId;
 
 pub(super) struct Wire {
@@ -38,6 +39,10 @@ pub(super) struct Wire {
     /// How often it was connected.
     session: u32,
     auth: Payload,
+    /// By what it can come back, if the connection is lost.
+    kept: Option<Kept>,
+    /// How it came, the last time.
+    resumption: Resumption,
     waiting: VecDeque<Outbound>,
     /// Whether somebody sends what waits.
     is_flushing: bool,
@@ -65,10 +70,17 @@ pub(super) struct Outbound {
     pub(super) ack: Option<(u64, u32)>,
 }
 
+/// A session at the server, and the last that was seen of it.
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    pub(super) session: SessionKey,
+    pub(super) seen: Option<Offset>,
+}
+
 /// What to send next.
 pub(super) enum Step {
     Leave(Line),
-    Ask(Line, Payload),
+    Ask(Line, Payload, Option<Kept>),
 }
 
 /// A connection, and which one it is.
@@ -113,6 +125,8 @@ impl Wire {
             in_flight: 0,
             session: 0,
             auth,
+            kept: None,
+            resumption: Resumption::New,
             waiting: VecDeque::new(),
             is_flushing: false,
             ended: DisconnectReason::Client,
@@ -177,6 +191,7 @@ impl Wire {
         }
         self.id()?;
         self.is_leaving = true;
+        self.kept = None;
         Some(self.end(DisconnectReason::Client))
     }
 
@@ -190,7 +205,7 @@ impl Wire {
             }
             Place::Out if self.is_wanted => {
                 self.place = Place::Asked;
-                Some(Step::Ask(line, self.auth.clone()))
+                Some(Step::Ask(line, self.auth.clone(), self.kept))
             }
             _ => None,
         }
@@ -213,16 +228,38 @@ impl Wire {
     }
 
     /// The server has let it in. Returns whether that begins a session: then what waits is to be sent.
-    pub(super) fn accepted(&mut self, epoch: u64, id: SocketId) -> bool {
+    pub(super) fn accepted(
+        &mut self,
+        epoch: u64,
+        id: SocketId,
+        session: Option<SessionKey>,
+        resumption: Resumption,
+    ) -> bool {
         if self.epoch != epoch || self.place != Place::Asked {
             return false;
         }
         self.place = Place::In(id);
+        self.resumption = resumption;
+        self.kept = session.map(|session| match self.kept {
+            Some(kept) if kept.session == session => kept,
+            _ => Kept { session, seen: None },
+        });
         if self.is_leaving {
             return false;
         }
         self.session = following(self.session);
         true
+    }
+
+    /// It has seen this of its session.
+    pub(super) fn saw(&mut self, epoch: u64, offset: Option<Offset>) {
+        if let (true, Some(kept), Some(_)) = (self.epoch == epoch, &mut self.kept, offset) {
+            kept.seen = offset;
+        }
+    }
+
+    pub(super) fn resumption(&self) -> Resumption {
+        self.resumption
     }
 
     /// The server has not let it in. Returns whether anybody wants to know.
@@ -251,7 +288,7 @@ impl Wire {
         }
         let ended = self.id().map(|_| self.end(reason.clone()));
         if ended.is_some() && on_purpose {
-            self.is_wanted = false;
+            (self.is_wanted, self.kept) = (false, None);
         }
         self.place = Place::Out;
         self.is_leaving = false;

@@ -4,6 +4,7 @@
 mod bounds;
 mod ends;
 mod hooks;
+mod in_process;
 mod middlewares;
 mod races;
 mod random;
