@@ -315,3 +315,112 @@ describe("disconnects", () => {
     });
   }
 });
+
+describe("recovery", () => {
+  /** A chat that keeps sessions for so long. */
+  async function keeping(milliseconds, test) {
+    const server = await startServer("--recovery", `${milliseconds}`);
+    try {
+      await test((name, options) => connected(`${server.url}/chat`, { auth: { name }, ...options }), server);
+    } finally {
+      closeClients();
+      await server.stop();
+    }
+  }
+
+  /** Cuts the line of a client, which does not come back by itself. */
+  async function cut(socket) {
+    socket.io.reconnection(false);
+    const gone = next(socket, "disconnect");
+    socket.io.engine.close();
+    await gone;
+  }
+
+  async function back(socket) {
+    socket.connect();
+    await next(socket, "connect");
+  }
+
+  for (const [name, transports] of Object.entries(TRANSPORTS)) {
+    it(`gives back socket, rooms and what was missed, in order (${name})`, () =>
+      keeping(30_000, async (guest) => {
+        const [ann, bob] = [await guest("Ann"), await guest("Bob", { transports })];
+        for (const socket of [ann, bob]) await ask(socket, "join", "lobby");
+        const heard = [];
+        bob.on("said", ({ text }, offset) => heard.push([text, typeof offset]));
+        const say = (text) => ask(ann, "say", { room: "lobby", text });
+        const { id } = bob;
+        let said = 0;
+        for (let round = 0; round < 3; round++) {
+          await say(`${said++}`);
+          await ask(bob, "who", "lobby"); // so it has come
+          await cut(bob);
+          for (let n = 0; n < 5; n++) await say(`${said++}`);
+          await back(bob);
+          assert.ok(bob.recovered);
+          assert.equal(bob.id, id);
+          await say(`${said++}`);
+        }
+        const { members } = await ask(bob, "who", "lobby");
+        assert.deepEqual(members.map(({ name }) => name), ["Ann", "Bob"]);
+        assert.deepEqual(heard, Array.from({ length: said }, (_, n) => [`${n}`, "string"]));
+      }));
+  }
+
+  it("from the very first second", () =>
+    keeping(30_000, async (guest) => {
+      const ann = await guest("Ann");
+      const { id } = ann;
+      await cut(ann);
+      await back(ann);
+      assert.ok(ann.recovered);
+      assert.equal(ann.id, id);
+    }));
+
+  it("by itself, when the client connects again by itself", () =>
+    keeping(30_000, async (guest) => {
+      const ann = await guest("Ann");
+      const { id } = ann;
+      ann.io.engine.close();
+      await next(ann, "connect");
+      assert.ok(ann.recovered);
+      assert.equal(ann.id, id);
+    }));
+
+  it("takes the session from a line that is not known to be lost", () =>
+    keeping(30_000, async (guest, server) => {
+      const ann = await guest("Ann", { transports: ["websocket"] });
+      const { id } = ann;
+      const again = client(`${server.url}/chat`, {
+        auth: { name: "Ann", pid: ann._pid, offset: ann._lastOffset },
+        reconnection: false,
+      });
+      ann.io.reconnection(false);
+      const gone = next(ann, "disconnect");
+      await next(again, "connect");
+      await gone;
+      assert.equal(again.id, id);
+      assert.deepEqual((await ask(again, "join", "lobby")).members.length, 1);
+    }));
+
+  it("not after its time", () =>
+    keeping(200, async (guest) => {
+      const ann = await guest("Ann");
+      const { id } = ann;
+      await cut(ann);
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      await back(ann);
+      assert.equal(ann.recovered, false);
+      assert.notEqual(ann.id, id);
+    }));
+
+  it("not after a disconnect that was meant", () =>
+    keeping(30_000, async (guest) => {
+      const ann = await guest("Ann");
+      const { id } = ann;
+      ann.disconnect();
+      await back(ann);
+      assert.equal(ann.recovered, false);
+      assert.notEqual(ann.id, id);
+    }));
+});
