@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use roomcast::{
-    ClientPacket, Connection, DisconnectReason, Emitted, ForgottenTick, Handshake, Inbox, Namespace, Outbox,
-    Payload, RoomName, ServerPacket, Socket, Transport,
+    ClientPacket, Connection, DisconnectReason, Emitted, ForgottenTick, Handshake, Inbox, Namespace, Offset,
+    Outbox, Payload, Resumption, RoomName, ServerPacket, SessionKey, Socket, Transport,
 };
 
 use crate::checker::Checker;
@@ -44,6 +44,10 @@ pub(crate) struct Client {
     pub(crate) walk: Option<Walk>,
     /// Whether it was told that it is disconnected.
     is_over: bool,
+    /// By what it comes back if its line is cut.
+    session: Option<SessionKey>,
+    /// The last that it has seen.
+    seen: Option<Offset>,
     /// How many volatile and replaced messages an inbox had done without when accounts were last closed.
     forgone_before: u64,
 }
@@ -101,8 +105,85 @@ impl Client {
             lobby: Lobby::new(world, slot),
             walk: (slot % 4 == WALKER).then(|| Walk::new(world.settings.rooms)),
             is_over: false,
+            session: None,
+            seen: None,
             forgone_before: 0,
         }
+    }
+
+    /// Has its line cut, perhaps with all that it is to be sent on the way, and comes back by another one. Returns whether
+    /// it has its socket; if not, it has gone.
+    pub(crate) fn come_back(mut self, world: &World, random: &mut Random, tally: &mut Tally) -> Option<Self> {
+        // What wants an answer is not sent twice.
+        let (Line::Outbox(..), Some(session), true) = (&self.line, self.session, self.questions.is_empty())
+        else {
+            return Some(self);
+        };
+        let bell = self.bell.is_some().then(Arc::<Bell>::default);
+        let (connection, outbox) = match &bell {
+            Some(bell) => world.engine.connect(Arc::clone(bell)),
+            None => world.engine.connect(Handshake::new()),
+        };
+        let Line::Outbox(old, mut lost) = std::mem::replace(&mut self.line, Line::Outbox(connection, outbox))
+        else {
+            unreachable!("it has one")
+        };
+        if random.one_in(2) {
+            lost.drain(|packet| self.is_over |= matches!(packet, ServerPacket::Disconnect { .. }));
+        }
+        match random.below(3) {
+            // It comes back before its line is known to be dead.
+            0 => self.resume(session),
+            1 => {
+                old.close(DisconnectReason::Timeout);
+                self.resume(session);
+            }
+            _ => {}
+        }
+        drop((old, lost));
+        if random.one_in(3) {
+            thread::yield_now(); // others publish meanwhile
+        }
+        let mut how = self.told_how();
+        if how.is_none() {
+            self.resume(session);
+            how = self.told_how();
+        }
+        (self.bell, self.wakes_due) = (bell, 1);
+        match how {
+            Some(Resumption::Recovered) if self.socket.is_connected() => {
+                tally.returned += 1;
+                return Some(self);
+            }
+            Some(Resumption::Recovered) if self.socket.closed() == Some(DisconnectReason::Backlog) => {}
+            // More was emitted meanwhile than a room keeps.
+            Some(Resumption::TooOld { missed: 1.., .. }) => tally.too_old += 1,
+            Some(Resumption::TooLate) if self.socket.closed() == Some(DisconnectReason::Backlog) => {}
+            how => self.checker.violated("not what becomes of a cut line", &(how, self.socket.closed())),
+        }
+        if let Line::Outbox(connection, _) = &self.line {
+            connection.close("not as who it was");
+        }
+        self.die(world);
+        None
+    }
+
+    /// Asks for its session, unless it has.
+    fn resume(&self, session: SessionKey) {
+        if let Line::Outbox(connection, _) = &self.line {
+            let (auth, seen) = (Payload::default(), self.seen);
+            connection.receive(ClientPacket::Resume { namespace: PATH, auth, session, seen }).unwrap();
+        }
+    }
+
+    /// What it is told of that.
+    fn told_how(&mut self) -> Option<Resumption> {
+        let Line::Outbox(_, outbox) = &mut self.line else { return None };
+        let told = outbox.try_drain(|packet| match packet {
+            ServerPacket::Connect { resumption, .. } => ControlFlow::Break(resumption),
+            other => panic!("{other:?} before it is connected"),
+        });
+        told.break_value()
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -307,6 +388,9 @@ impl Client {
     pub(crate) fn die(self, world: &World) {
         let Self { line, socket, mut checker, questions, .. } = self;
         drop(line);
+        if socket.is_away() {
+            socket.disconnect("does not come back");
+        }
         if socket.is_connected() {
             checker.violated("connected, without an inbox", &socket);
         }
@@ -376,7 +460,7 @@ impl Client {
 
     /// Reads until there is nothing left, or breaks at this many messages.
     fn take(&mut self, world: &World, limit: u64, taken: &mut Taken, tally: &mut Tally) -> ControlFlow<()> {
-        let Self { socket, line, checker, questions, strict, is_over, lobby, .. } = self;
+        let Self { socket, line, checker, questions, strict, is_over, lobby, session, seen, .. } = self;
         let connection = match line {
             Line::Inbox(_) => None,
             Line::Outbox(connection, _) => Some(connection.clone()),
@@ -398,9 +482,18 @@ impl Client {
         let drained = match line {
             Line::Inbox(inbox) => inbox.try_drain(|delivery| intake.delivery(&delivery)),
             Line::Outbox(_, outbox) => outbox.try_drain(|packet| match packet {
-                ServerPacket::Event { delivery, .. } => intake.delivery(&delivery),
-                ServerPacket::Gap { gap, .. } => intake.gap(gap),
-                ServerPacket::Connect { .. } => Continue(()),
+                ServerPacket::Event { delivery, offset, .. } => {
+                    *seen = offset.or(*seen);
+                    intake.delivery(&delivery)
+                }
+                ServerPacket::Gap { gap, offset, .. } => {
+                    *seen = offset.or(*seen);
+                    intake.gap(gap)
+                }
+                ServerPacket::Connect { session: key, .. } => {
+                    *session = key;
+                    Continue(())
+                }
                 ServerPacket::Disconnect { .. } => {
                     *is_over = true;
                     Continue(())

@@ -31,6 +31,8 @@
 //!   are counted. Some rooms keep a history all the while.
 //! - **Disconnected for a backlog** is only who is in a room with that policy and as far behind; nobody in such a room
 //!   sees a gap of it and lives, and whoever does not read at all is disconnected too.
+//! - **Who comes back** after its line was cut, with what was on it lost, has its socket and misses nothing: its account goes
+//!   on as if nothing had been. If it does not, more was emitted meanwhile than rooms keep, or it was disconnected for that.
 //! - **Answers** come from whom was asked, with what it answered, and nobody waits for a socket that is gone.
 //!
 //! Ten times in a run all threads stop and all clients read on. Then, exactly: what was lost is what was told, rooms have
@@ -65,7 +67,7 @@ use counting::live_bytes;
 use random::Random;
 use tally::Tally;
 use worker::{Worker, newcomer};
-use world::{PUBLISHERS, World};
+use world::{KEEP, PUBLISHERS, World};
 
 /// Far longer than a step takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -252,6 +254,7 @@ impl Run {
     fn end(self) {
         let World { engine, namespace, slots, handles, muted, pairs, lobbies, live, .. } = self.world;
         drop(slots);
+        engine.tick(KEEP * 2); // nobody comes back
         drop((handles, muted, pairs, lobbies));
         assert_eq!((engine.socket_count(), engine.connection_count()), (0, 0));
         assert_eq!(namespace.rooms(), []);

@@ -42,6 +42,8 @@ tally! {
     said told untold refreshed
     // Ended by itself, with everything read and with nothing; ended by the engine, as it was behind.
     left died cut_off
+    // Lines that were cut: those who have come back, and those for whom it was too old.
+    returned too_old
     stalled resumed
     asked answered
     // Reads that had nothing to read, as no wake-up had said so.

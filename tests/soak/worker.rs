@@ -135,7 +135,16 @@ impl<'a> Worker<'a> {
                 tally.died += 1;
                 true
             }
-            _ => {
+            way => {
+                if way < 12 && client.is_connected() {
+                    match client.come_back(world, random, tally) {
+                        Some(back) => client = back,
+                        None => {
+                            *place = Some(newcomer(world, slot, random, tally));
+                            return;
+                        }
+                    }
+                }
                 let is_connected = client.read(world, random, tally);
                 if is_connected {
                     let percent = world.settings.stalled_percent;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use roomcast::{
-    Backlog, Emitted, Engine, EventHandle, History, Namespace, Overflow, Past, Payload, Presence, Room,
-    RoomName, Socket, SocketId, Target,
+    Backlog, Emitted, Engine, EventHandle, History, Namespace, Overflow, Past, Payload, Presence, Recovery,
+    Room, RoomName, Socket, SocketId, Target,
 };
 
 use crate::Settings;
@@ -20,6 +20,10 @@ use crate::walk;
 pub(crate) const PUBLISHERS: usize = 4;
 /// How many messages a room keeps.
 pub(crate) const LIMIT: usize = 64;
+/// For how long a client may be away: more than all ticks of a run.
+pub(crate) const KEEP: Duration = Duration::from_secs(3600);
+/// How many messages a client whose line is cut can have missed.
+const UNSEEN: usize = 256;
 /// How many messages a room with a history keeps.
 const KEPT: usize = 24;
 /// Behind how many messages a volatile one is dropped.
@@ -139,7 +143,9 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(settings: Settings) -> Self {
         let backlog = Backlog::new().messages(LIMIT).unwrap();
-        let engine = Engine::builder().backlog(backlog).volatile_backlog(VOLATILE_BACKLOG).build();
+        let recovery = Recovery::new(KEEP).messages(UNSEEN).unwrap();
+        let engine =
+            Engine::builder().backlog(backlog).volatile_backlog(VOLATILE_BACKLOG).recovery(recovery).build();
         let namespace = engine.of(PATH).unwrap();
         let rooms = settings.rooms;
         let names: Arc<[_]> = (0..rooms)
