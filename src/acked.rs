@@ -15,7 +15,7 @@ use crate::recipients::Recipients;
 use crate::room::Room;
 use crate::slab::SocketId;
 use crate::socket::Socket;
-use crate::state::NamespaceCore;
+use crate::state::{EngineCore, NamespaceCore};
 use crate::sync::Arc;
 use crate::target::Target;
 use crate::topic::{Topic, Victims};
@@ -160,7 +160,11 @@ fn publish(
 ) -> Vec<SocketId> {
     let entry = aimed(event, payload, Audience { frame: Frame::Question(ack), ..who.audience() });
     let mut victims = Victims::new();
-    let (_, mut recipients) = Topic::publish_listed(&who.listed(), entry, &namespace.order, &mut victims);
+    let EngineCore { tape, events, .. } = &*namespace.engine;
+    let hold = tape.hold_for(&namespace.order, events, || (namespace.everyone.id(), 0), &entry);
+    let (_, mut recipients) =
+        Topic::publish_listed(&who.listed(), entry, &namespace.order, &mut victims, hold);
+    tape.spill();
     recipients.retain(|socket| !who.excludes(*socket));
     disconnect_all(namespace, &victims);
     recipients
@@ -176,7 +180,11 @@ fn publish_direct(
 ) -> bool {
     let audience = Audience { frame, ..Audience::of_room(topic.id()) };
     let mut victims = Victims::new();
-    let published = topic.publish(aimed(event, payload, audience), &namespace.order, &mut victims);
+    let EngineCore { tape, events, .. } = &*namespace.engine;
+    let entry = aimed(event, payload, audience);
+    let hold = tape.hold_for(&namespace.order, events, || (namespace.everyone.id(), topic.id()), &entry);
+    let published = topic.publish(entry, &namespace.order, &mut victims, hold);
+    tape.spill();
     disconnect_all(namespace, &victims);
     published.is_some()
 }

@@ -15,6 +15,7 @@ use crate::recipients::{Found, Recipients, find, own};
 use crate::room::Room;
 use crate::slab::SocketId;
 use crate::state::{EngineCore, Mute, NamespaceCore, SocketCore};
+use crate::tape::Hold;
 use crate::target::{IntoTargets, Target};
 use crate::terms::{Slack, Wish};
 use crate::topic::{Published, Topic, Victims};
@@ -400,7 +401,10 @@ fn emit_widely(
     }
     let rooms = who.rooms.iter().map(|room| &**room.topic());
     let mut victims = Victims::new();
-    let published = Topic::publish_all(rooms, entry, &namespace.order, &mut victims);
+    let EngineCore { tape, events, .. } = &*namespace.engine;
+    let hold = tape.hold_for(&namespace.order, events, || (namespace.everyone.id(), 0), &entry);
+    let published = Topic::publish_all(rooms, entry, &namespace.order, &mut victims, hold);
+    tape.spill();
     disconnect_all(namespace, &victims);
     Ok(published.into())
 }
@@ -425,17 +429,31 @@ pub(crate) fn aimed(event: EventId, payload: Payload, audience: Audience) -> Ent
 
 #[inline]
 fn publish(namespace: &NamespaceCore, topic: &Topic, entry: Entry) -> Emitted {
+    let EngineCore { tape, events, .. } = &*namespace.engine;
+    let hold = tape.hold_for(&namespace.order, events, || (namespace.everyone.id(), topic.id()), &entry);
     match topic.try_publish(entry, &namespace.order) {
-        Ok(published) => Some(published).into(),
-        Err(entry) => publish_slowly(namespace, topic, entry),
+        Ok(published) => {
+            if hold.end() {
+                tape.spill();
+            }
+            Some(published).into()
+        }
+        Err(entry) => publish_held(namespace, topic, entry, hold),
     }
 }
 
 /// What is rare: a segment ends, a limit is reached, somebody sleeps, nobody is there.
-#[inline(never)]
 fn publish_slowly(namespace: &NamespaceCore, topic: &Topic, entry: Entry) -> Emitted {
+    let EngineCore { tape, events, .. } = &*namespace.engine;
+    let hold = tape.hold_for(&namespace.order, events, || (namespace.everyone.id(), topic.id()), &entry);
+    publish_held(namespace, topic, entry, hold)
+}
+
+#[inline(never)]
+fn publish_held(namespace: &NamespaceCore, topic: &Topic, entry: Entry, hold: Hold<'_>) -> Emitted {
     let mut victims = Victims::new();
-    let published = topic.publish(entry, &namespace.order, &mut victims);
+    let published = topic.publish(entry, &namespace.order, &mut victims, hold);
+    namespace.engine.tape.spill();
     disconnect_all(namespace, &victims);
     published.into()
 }

@@ -69,9 +69,8 @@ impl Clock {
     /// the next tick, even if its time has come, so a tick always ends. A tick from inside a timer runs
     /// what is left; so does one on another thread, which shares the timers with this one.
     pub(crate) fn tick(&self, now: Duration) {
+        self.set(now);
         let mut state = self.state.lock();
-        state.now = state.now.max(now);
-        self.now.set(state.now);
         let (now, begun) = (state.now, state.next);
         let mut due = state.take_due(None, now, begun);
         drop(state);
@@ -79,6 +78,13 @@ impl Clock {
             contain(timer);
             due = self.state.lock().take_due(Some(id), now, begun);
         }
+    }
+
+    /// Sets the time to `now`, unless it is later already. A [tick](Self::tick) is to follow.
+    pub(crate) fn set(&self, now: Duration) {
+        let mut state = self.state.lock();
+        state.now = state.now.max(now);
+        self.now.set(state.now);
     }
 
     /// Has `timer` run by the first tick that begins after this call and at or after `at`, be that past.

@@ -199,10 +199,17 @@ impl Directory {
 
     /// It is this time now: a tick begins in each namespace, and what is due runs.
     pub(crate) fn tick(&self, now: Duration) {
-        for entry in self.table.lock().by_path.values() {
-            entry.core.ticks.begin(now, &entry.core.order);
+        {
+            let table = self.table.lock();
+            let _hold = self.core.tape.hold();
+            for entry in table.by_path.values() {
+                entry.core.ticks.begin(now, &entry.core.order);
+            }
+            self.core.clock.set(now);
+            self.core.tape.tick(now);
         }
         self.core.clock.tick(now);
+        self.core.tape.spill_all();
     }
 
     /// The namespaces that a parent has made, by path.
@@ -232,12 +239,8 @@ impl Directory {
         let Ok(path) = normalize_path(path) else { return false };
         let removed = {
             let mut table = self.table.lock();
-            let removed = table.by_path.remove(&*path);
+            let removed = self.take_away(&mut table, &path);
             table.leaving.extend(removed.iter().map(|entry| Shared::clone(&entry.core)));
-            if path == "/" && removed.is_some() {
-                let root = Entry::root(&self.core);
-                table.by_path.insert(root.core.path.clone(), root);
-            }
             removed
         };
         let Some(removed) = removed else { return false };
@@ -246,12 +249,21 @@ impl Directory {
         true
     }
 
+    /// Takes a namespace out, whose sockets are disconnected one by one.
+    #[cfg(feature = "record")]
+    pub(crate) fn detach(&self, path: &str) {
+        let removed = self.take_away(&mut self.table.lock(), path);
+        drop(removed);
+    }
+
     /// Closes everything, for good.
     pub(crate) fn close(&self) {
         let (closed, parents) = {
             let mut table = self.table.lock();
             table.is_closed = true;
             let cores = cores(table.by_path.values());
+            let _hold = self.core.tape.hold();
+            cores.iter().for_each(|namespace| self.core.tape.namespace_gone(namespace.everyone.id()));
             table.leaving.extend(cores);
             (std::mem::take(&mut table.by_path), std::mem::take(&mut table.parents))
         };
@@ -380,11 +392,23 @@ impl Directory {
                 return;
             }
             table.leaving.push(Shared::clone(namespace));
-            table.by_path.remove(&*namespace.path)
+            self.take_away(&mut table, &namespace.path)
         };
         namespace.close(&DisconnectReason::NamespaceRemoved);
         self.count_gone(&[Shared::clone(namespace)]);
         drop(removed);
+    }
+
+    /// Takes a namespace out of the table, and puts another one there if it is `/`.
+    fn take_away(&self, table: &mut Table, path: &str) -> Option<Entry> {
+        let _hold = self.core.tape.hold();
+        let removed = table.by_path.remove(path)?;
+        self.core.tape.namespace_gone(removed.core.everyone.id());
+        if path == "/" {
+            let root = Entry::root(&self.core);
+            table.by_path.insert(root.core.path.clone(), root);
+        }
+        Some(removed)
     }
 
     fn insert(
@@ -397,7 +421,7 @@ impl Directory {
         // A child is one of many, and made by clients: it is to be cheap.
         let shards = self.core.config.shards;
         let shards = if from.is_some() && !is_static { shards.min(CHILD_SHARDS) } else { shards };
-        let core = Shared::new(NamespaceCore::new(path, Shared::clone(&self.core), shards));
+        let core = make(path, &self.core, shards);
         let parent = from.map(|(parent, params)| {
             let directory = Arc::downgrade(self);
             let vacant = move |namespace: &Shared<NamespaceCore>| {
@@ -450,7 +474,7 @@ impl Table {
 
 impl Entry {
     fn root(engine: &Shared<EngineCore>) -> Self {
-        let core = Shared::new(NamespaceCore::new("/", Shared::clone(engine), engine.config.shards));
+        let core = make("/", engine, engine.config.shards);
         Self { core, parent: None, is_static: true }
     }
 }
@@ -465,6 +489,13 @@ impl Matcher {
             }
         }
     }
+}
+
+fn make(path: &str, engine: &Shared<EngineCore>, shards: usize) -> Shared<NamespaceCore> {
+    let _hold = engine.tape.hold();
+    let core = Shared::new(NamespaceCore::new(path, Shared::clone(engine), shards));
+    engine.tape.namespace(path, core.everyone.id());
+    core
 }
 
 fn cores<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<Shared<NamespaceCore>> {

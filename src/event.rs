@@ -315,7 +315,7 @@ impl EventTable {
     }
 
     /// The number of a name, which it is given if it has none.
-    fn number(&self, name: &str) -> EventId {
+    pub(crate) fn number(&self, name: &str) -> EventId {
         let hash = self.hasher.hash_one(name);
         let is_it = |&index: &u32| self.name(index) == name;
         if let Some(&index) = self.numbers.read().find(hash, is_it) {

@@ -19,6 +19,7 @@ use crate::slab::SocketId;
 use crate::socket::Socket;
 use crate::state::NamespaceCore;
 use crate::sync::{Arc as Shared, Receiver, RecvTimeoutError as Waited, Sender, bounded};
+use crate::tape::Step;
 use crate::topic::Change;
 use crate::trace;
 
@@ -173,6 +174,14 @@ impl Inbox {
         // First: if the tick has yet to begin afterwards, what is below is before it.
         let horizon = order.horizon();
         let bound = ticks.sequence_at(tick).ok_or(ForgottenTick(tick))?.min(horizon);
+        if self.namespace.engine.tape.has_reads() {
+            let mut count = 0;
+            let ControlFlow::Continue(()) = self.drain_by_steps(Some(bound), false, &mut count, |delivery| {
+                deliver(delivery);
+                ControlFlow::<Infallible>::Continue(())
+            });
+            return Ok(count);
+        }
         let mut after = AfterDrain { inbox: self, handed: 0 };
         let AfterDrain { inbox, handed } = &mut after;
         let Self { namespace, reader, .. } = &mut **inbox;
@@ -221,7 +230,7 @@ impl Inbox {
             }
             self.check_closed()?;
             let (sender, receiver) = self.tokens();
-            if self.reader.sleep(Wake::Thread(sender)) == Sleep::Asleep {
+            if self.sleep(Wake::Thread(sender)) == Sleep::Asleep {
                 // This inbox holds a sender, so it cannot fail; a stale token only costs another look.
                 let _ = receiver.recv();
             }
@@ -241,7 +250,7 @@ impl Inbox {
             }
             self.check_closed()?;
             let (sender, receiver) = self.tokens();
-            if self.reader.sleep(Wake::Thread(sender)) == Sleep::Asleep {
+            if self.sleep(Wake::Thread(sender)) == Sleep::Asleep {
                 let waited = match deadline {
                     Some(deadline) => receiver.recv_deadline(deadline),
                     None => receiver.recv().map_err(|_| Waited::Disconnected),
@@ -346,6 +355,9 @@ impl Inbox {
         count: &mut usize,
         deliver: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
+        if self.namespace.engine.tape.has_reads() {
+            return self.drain_by_steps(None, rest_only, count, deliver);
+        }
         let is_rest = rest_only && self.reader.in_pass();
         let mut after = AfterDrain { inbox: self, handed: 0 };
         let AfterDrain { inbox, handed } = &mut after;
@@ -363,8 +375,76 @@ impl Inbox {
         self.reader.readings()
     }
 
+    /// As [`drain_counting`](Self::drain_counting), or [`drain_before`](Self::drain_before) with a bound: one message
+    /// after the other, as it is recorded.
+    #[cold]
+    fn drain_by_steps<B>(
+        &mut self,
+        bound: Option<u64>,
+        rest_only: bool,
+        count: &mut usize,
+        mut deliver: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        // What `deliver` emits is beyond it, also while an older pass comes to its end.
+        let bound = bound.unwrap_or_else(|| self.namespace.order.horizon());
+        let is_rest = rest_only && self.reader.in_pass();
+        // Whether a pass is yet to begin after the rest of the one before.
+        let mut begins = self.reader.in_pass() && !is_rest;
+        let mut step = if self.reader.in_pass() { Step::GoOn } else { Step::Start(Some(bound)) };
+        let mut after = AfterDrain { inbox: self, handed: 0 };
+        let mut drained = ControlFlow::Continue(());
+        loop {
+            if after.inbox.step(step) {
+                step = Step::GoOn;
+                after.handed += 1;
+                *count += 1;
+                drained = deliver(after.inbox.current().expect("a step to a delivery"));
+                if drained.is_break() {
+                    break;
+                }
+            } else if std::mem::take(&mut begins) {
+                step = Step::Start(Some(bound));
+            } else {
+                break;
+            }
+        }
+        after.inbox.namespace.engine.tape.spill();
+        if drained.is_break() || is_rest {
+            after.account();
+            std::mem::forget(after);
+        }
+        drained
+    }
+
+    /// Takes a step, as it is recorded, and tells whether it has come to a delivery.
+    #[cold]
+    pub(crate) fn step(&mut self, step: Step) -> bool {
+        let NamespaceCore { order, engine, .. } = &*self.namespace;
+        let (tape, events, reader) = (&engine.tape, &engine.events, &mut self.reader);
+        let _hold = tape.hold();
+        let (found, horizon) = match step {
+            Step::GoOn if !reader.in_pass() => return false,
+            Step::GoOn => (reader.go_on(events), 0),
+            Step::Start(_) if reader.is_up_to_date(order) => return false,
+            Step::Start(bound) => {
+                let horizon = reader.horizon_below(bound.unwrap_or(u64::MAX), order);
+                (reader.start(horizon, order, events), horizon)
+            }
+        };
+        let sequence = reader.current(events).map(|delivery| delivery.sequence());
+        tape.read(self.socket.id(), step, sequence.filter(|_| found), horizon, order.horizon());
+        found
+    }
+
     fn advance(&mut self) -> bool {
         let namespace = &*self.namespace;
+        if namespace.engine.tape.has_reads() {
+            let is_delivery = self.step(Step::GoOn) || self.step(Step::Start(None));
+            self.namespace.engine.tape.spill();
+            self.reader.count(usize::from(is_delivery));
+            self.account();
+            return is_delivery;
+        }
         let is_delivery = self.reader.advance(&namespace.order, &namespace.engine.events);
         self.reader.count(usize::from(is_delivery));
         self.account();
@@ -393,7 +473,14 @@ impl Inbox {
         }
     }
 
-    fn current(&self) -> Option<Delivery<'_>> {
+    pub(crate) fn sleep(&mut self, wake: Wake) -> Sleep {
+        let tape = &self.namespace.engine.tape;
+        let _hold = tape.hold();
+        tape.slept(self.socket.id());
+        self.reader.sleep(wake)
+    }
+
+    pub(crate) fn current(&self) -> Option<Delivery<'_>> {
         self.reader.current(&self.namespace.engine.events)
     }
 
@@ -409,7 +496,7 @@ impl Inbox {
                 return Poll::Ready(Ok(()));
             }
             self.check_closed()?;
-            if self.reader.sleep(Wake::Task(cx.waker().clone())) == Sleep::Asleep {
+            if self.sleep(Wake::Task(cx.waker().clone())) == Sleep::Asleep {
                 return Poll::Pending;
             }
         }
@@ -427,8 +514,7 @@ impl Inbox {
     fn call_or_sleep(&mut self) {
         let callback = self.waking.as_ref().and_then(|waking| waking.callback.clone());
         let Some(callback) = callback else { return };
-        if self.reader.sleep(Wake::Callback(Arc::clone(&callback))) == Sleep::Awake && self.closed().is_none()
-        {
+        if self.sleep(Wake::Callback(Arc::clone(&callback))) == Sleep::Awake && self.closed().is_none() {
             contain(|| callback());
         }
     }
@@ -484,10 +570,15 @@ impl Drop for Inbox {
     fn drop(&mut self) {
         self.socket.disconnect(DisconnectReason::InboxDropped);
         self.namespace.order.counters().count_readings(self.reader.last_readings());
+        let tape = &self.namespace.engine.tape;
+        let hold = tape.hold();
         let (changes, wake) = self.socket.core().post().abandon();
-        drop(wake);
         changes.into_iter().flat_map(|changes| changes.list).for_each(Change::release);
         self.reader.release();
+        tape.inbox_dropped(self.socket.id());
+        hold.end();
+        drop(wake);
+        tape.spill();
     }
 }
 

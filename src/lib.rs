@@ -6,13 +6,14 @@
 // - ground: clock, defect, encodings, flushers, foreign, gate, listeners, merge, reason, roll, serial, slab, sync, token
 // - what travels: name, journal, counters, order, error, data, payload, encode, decode, convert, segment, event, terms,
 //   entry, pattern, rejection, packet, stats, trace
-// - the engine: log, mailbox, ledger, roster, config, history, ticks; topic, with all that happens under a room's lock;
+// - the engine: log, mailbox, ledger, roster, config, history, ticks; tape; topic, with all that happens under a room's lock;
 //   delivery, codec, index, joined; ack, reader, state
 // - its handles: room, target, recipients, broadcast, socket, inbox, namespace, acked, selection
 // - the server model: handshake, transport, ready, decision, incoming, handlers, registry, session, hub; directory, engine;
 //   parent; attempt, outgoing, connection, outbox
 // - beside it: interest, presence
 // - looking at all that: snapshot, observe, recording
+// - doing it again: record, replay
 // - on the other side: client
 mod ack;
 mod acked;
@@ -77,11 +78,15 @@ mod reader;
 mod ready;
 mod reason;
 mod recipients;
+#[cfg(feature = "record")]
+mod record;
 #[cfg(feature = "metrics")]
 mod recording;
 mod recovery;
 mod registry;
 mod rejection;
+#[cfg(feature = "record")]
+mod replay;
 mod roll;
 mod room;
 mod roster;
@@ -97,6 +102,7 @@ mod state;
 mod stats;
 mod stream;
 mod sync;
+mod tape;
 mod target;
 mod terms;
 mod ticks;
@@ -143,8 +149,12 @@ pub use crate::payload::Payload;
 pub use crate::presence::Presence;
 pub use crate::ready::{ReadyQueue, ReadyTransport};
 pub use crate::reason::DisconnectReason;
+#[cfg(feature = "record")]
+pub use crate::record::{RecordError, Recorder, Recording};
 pub use crate::recovery::{Offset, Recovery, Resumption, SessionKey};
 pub use crate::rejection::{Failure, Rejection};
+#[cfg(feature = "record")]
+pub use crate::replay::{Addressee, Emission, Input, Replay, ReplayError, Unrecorded};
 pub use crate::room::Room;
 pub use crate::roster::{
     PRESENCE_COUNT, PRESENCE_DIFF, PRESENCE_STATE, PresenceCount, PresenceDiff, PresenceEntry, PresenceState,

@@ -72,6 +72,28 @@ impl RoomName {
         Self(Repr::Numbers { len: numbers.len() as u8, large, bits })
     }
 
+    /// What it consists of, if it is numbers: how many, which of them are large, and their bits.
+    #[cfg(feature = "record")]
+    pub(crate) fn numbers_in(&self) -> Option<(u8, u8, [i64; 3])> {
+        match self.0 {
+            Repr::Numbers { len, large, bits } => Some((len, large, bits)),
+            Repr::Text(_) => None,
+        }
+    }
+
+    /// The name that consists of that, if one does.
+    #[cfg(feature = "record")]
+    pub(crate) fn of_numbers(len: u8, large: u8, bits: [i64; 3]) -> Option<Self> {
+        // Nothing but what is made of integers: so equal numbers stay equal names.
+        let is_one = |(place, bits): (usize, &i64)| match large >> place & 1 {
+            _ if place >= usize::from(len) => large >> place & 1 == 0 && *bits == 0,
+            0 => true,
+            _ => *bits < 0,
+        };
+        let is_name = (1..=3).contains(&len) && large < 8 && bits.iter().enumerate().all(is_one);
+        is_name.then_some(Self(Repr::Numbers { len, large, bits }))
+    }
+
     /// How many bytes of text it has.
     pub(crate) fn text_len(&self) -> usize {
         self.as_str().map_or(0, str::len)

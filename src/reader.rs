@@ -309,19 +309,40 @@ impl Reader {
         count: &mut usize,
         mut f: impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        // What is read stays read: there is nothing below the horizon of an earlier pass but what came late.
-        let horizon = bound.clamp(self.read.max(1), order.horizon());
+        let horizon = self.horizon_below(bound, order);
         self.drain_several(order, horizon, events, false, count, &mut f)
     }
 
     /// Moves on to the next delivery, if there is one: then [`current`](Self::current) returns it.
     pub(crate) fn advance(&mut self, order: &Order, events: &EventTable) -> bool {
+        self.go_on(events) || self.start(order.horizon(), order, events)
+    }
+
+    /// As [`advance`](Self::advance), in the pass that has stopped, if there is one.
+    pub(crate) fn go_on(&mut self, events: &EventTable) -> bool {
         self.last = None;
-        if self.in_pass && self.run_to_next(events) {
-            return true;
-        }
-        self.take_letters(order, order.horizon());
+        self.in_pass && self.run_to_next(events)
+    }
+
+    /// As [`advance`](Self::advance), in a new pass over what is below this horizon. There is none that has stopped.
+    pub(crate) fn start(&mut self, horizon: u64, order: &Order, events: &EventTable) -> bool {
+        self.last = None;
+        self.take_letters(order, horizon);
         self.begin() && self.run_to_next(events)
+    }
+
+    /// What is read stays read: there is nothing below the horizon of an earlier pass but what came late. So this is
+    /// the horizon of a pass over what is below `bound`.
+    pub(crate) fn horizon_below(&self, bound: u64, order: &Order) -> u64 {
+        bound.clamp(self.read.max(1), order.horizon())
+    }
+
+    /// Whether a pass would find nothing, and change nothing either.
+    pub(crate) fn is_up_to_date(&self, order: &Order) -> bool {
+        self.is_plain
+            && self.wide.is_none()
+            && self.read == order.horizon()
+            && self.letters == order.letters()
     }
 
     /// The delivery that [`advance`](Self::advance) moved on to.

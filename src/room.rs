@@ -37,10 +37,12 @@ pub struct Room {
 impl Room {
     pub(crate) fn new(namespace: &Arc<NamespaceCore>, name: &RoomName) -> Result<Self, RoomNameError> {
         namespace.check(name)?;
+        let hold = namespace.engine.tape.hold();
         let topic = namespace.pin_room(name, |topic| {
             add_handle(topic);
             Arc::clone(topic)
         })?;
+        hold.end();
         Ok(Self { topic, namespace: Arc::clone(namespace) })
     }
 
@@ -85,7 +87,10 @@ impl Room {
     /// [backlog](Backlog), for as long as the room has members or handles. Takes effect with the next
     /// message.
     pub fn set_backlog(&self, backlog: Backlog) {
+        let tape = &self.namespace.engine.tape;
+        let _hold = tape.hold();
         self.topic.set_backlog(&self.namespace.order, &backlog);
+        tape.backlog(self.topic.id(), &backlog);
     }
 
     /// Has the room keep its last messages from now on, for [sockets that join later](crate::Socket::join_with) and for
@@ -97,8 +102,13 @@ impl Room {
     /// lag behind as far. It reaches as far back as the larger of the two, volatile messages included. Emits to a room
     /// with a history are put in order and kept even if it has no members.
     pub fn set_history(&self, history: impl Into<Option<History>>) {
-        let namespace = &self.namespace;
-        self.topic.set_history(history.into(), &namespace.order, namespace.engine.clock.shared_now());
+        let NamespaceCore { order, engine, .. } = &*self.namespace;
+        let history = history.into();
+        let hold = engine.tape.hold();
+        let trash = self.topic.set_history(history, order, engine.clock.shared_now());
+        engine.tape.history(self.topic.id(), history);
+        hold.end();
+        drop(trash);
     }
 
     /// Returns how much of its last messages the room keeps, if it keeps any.
@@ -223,9 +233,18 @@ impl Clone for Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        if remove_handle(&self.topic) && self.topic.len() == 0 {
-            drop(self.namespace.rooms.remove_idle(&self.topic));
+        if !remove_handle(&self.topic) || self.topic.len() > 0 {
+            return;
         }
+        let tape = &self.namespace.engine.tape;
+        let hold = tape.hold();
+        let gone = self.namespace.rooms.remove_idle(&self.topic);
+        // What is told of a room is in no list.
+        if gone.is_some() || self.topic.name().is_none() {
+            tape.room_gone(self.topic.id());
+        }
+        hold.end();
+        drop(gone);
     }
 }
 

@@ -90,6 +90,12 @@ impl<T> IdSlab<T> {
         id
     }
 
+    /// Whether nothing was ever in it.
+    #[cfg(feature = "record")]
+    pub(crate) fn is_new(&self) -> bool {
+        self.generations.is_empty()
+    }
+
     pub(crate) fn get(&self, id: SocketId) -> Option<&T> {
         if *self.generations.get(id.index as usize)? != id.generation.get() {
             return None;

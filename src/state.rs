@@ -8,13 +8,15 @@
 //!
 //! 1. the engine's table of namespaces (`directory.rs`); a connection's table of sockets
 //!    (`connection/core.rs`)
-//! 2. a socket's state
-//! 3. a shard of a namespace's room index
-//! 4. a room
-//! 5. a mailbox's post; a journal's notes; a roster; a lease
-//! 6. the table of leases; the engine's slab of sockets; a namespace's settings, its list of those who connect, its list of topics of
+//! 2. the tape's turn (`tape.rs`), while the engine is recorded
+//! 3. a socket's state
+//! 4. a shard of a namespace's room index
+//! 5. a room
+//! 6. a mailbox's post; a journal's notes; a roster; a lease
+//! 7. the table of leases; the engine's slab of sockets; a namespace's settings, its list of those who connect, its list of topics of
 //!    one socket, its gate; the event table; the engine's clock; the table of acknowledgements, then one of them;
-//!    lists of handlers; users' data; what is in a connection's queues; a namespace's ticks; what is told with a tick
+//!    lists of handlers; users' data; what is in a connection's queues; a namespace's ticks; what is told with a tick; the
+//!    tape's notes
 //!
 //! # No user code under a lock
 //!
@@ -61,6 +63,7 @@ use crate::order::Order;
 use crate::reason::DisconnectReason;
 use crate::slab::{IdSlab, SocketId};
 use crate::sync::{Arc, AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, RwLock};
+use crate::tape::Tape;
 use crate::ticks::Ticks;
 use crate::topic::{Change, Kind, Pile, Post, Topic, Trash};
 use crate::trace;
@@ -71,6 +74,7 @@ pub(crate) struct EngineCore {
     pub(crate) panics: List<PanicHook>,
     pub(crate) events: EventTable,
     pub(crate) clock: std::sync::Arc<Clock>,
+    pub(crate) tape: Tape,
     /// What is told at the end of a tick.
     pub(crate) flushers: Flushers,
     sockets: RwLock<IdSlab<Arc<SocketCore>>>,
@@ -222,6 +226,7 @@ impl EngineCore {
         Self {
             events: EventTable::new(config.event_names, config.max_name_bytes),
             clock: std::sync::Arc::new(Clock::new()),
+            tape: Tape::default(),
             flushers: Flushers::new(),
             panics: List::new(),
             sockets: RwLock::new(IdSlab::new()),
@@ -241,6 +246,12 @@ impl EngineCore {
     /// How many sockets are open.
     pub(crate) fn socket_count(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has had no socket, and no room or namespace but one.
+    #[cfg(feature = "record")]
+    pub(crate) fn is_new(&self) -> bool {
+        self.topics.load(Ordering::Relaxed) == 1 && self.sockets.read().is_new()
     }
 
     fn topic(&self, order: &Order, kind: Kind, backlog: &Backlog) -> Topic {
@@ -281,7 +292,15 @@ impl NamespaceCore {
 
     pub(crate) fn set_backlog(&self, backlog: Backlog) {
         self.settings.write().backlog = backlog;
+        let _hold = self.engine.tape.hold();
         self.everyone.set_backlog(&self.order, &backlog);
+        self.engine.tape.backlog(self.everyone.id(), &backlog);
+    }
+
+    /// Sets what rooms made from now on keep, and nothing else.
+    #[cfg(feature = "record")]
+    pub(crate) fn assume_backlog(&self, backlog: Backlog) {
+        self.settings.write().backlog = backlog;
     }
 
     /// Whether it is closed. One load.
@@ -311,8 +330,10 @@ impl NamespaceCore {
         Ok(Self::make_socket(this, false))
     }
 
-    fn make_socket(this: &Arc<Self>, is_surplus: bool) -> Arc<SocketCore> {
+    /// Makes a socket that is connecting, however many there are: one of the occupants, unless it is one too many.
+    pub(crate) fn make_socket(this: &Arc<Self>, is_surplus: bool) -> Arc<SocketCore> {
         let mut begun = None;
+        let _hold = this.engine.tape.hold();
         let number = {
             let mut connecting = this.connecting.lock();
             connecting.next += 1;
@@ -339,6 +360,7 @@ impl NamespaceCore {
             socket
         });
         this.connecting.lock().sockets.insert(number, id);
+        this.engine.tape.connecting(this.everyone.id(), id);
         begun.expect("the slab has made one")
     }
 
@@ -364,16 +386,24 @@ impl NamespaceCore {
 
     /// Makes what is to be told to those who watch a room.
     pub(crate) fn aside(&self, name: &RoomName) -> Arc<Topic> {
-        Arc::new(self.engine.topic(&self.order, Kind::Aside(name.clone()), &self.backlog()))
+        let (backlog, _hold) = (self.backlog(), self.engine.tape.hold());
+        let topic = self.engine.topic(&self.order, Kind::Aside(name.clone()), &backlog);
+        self.engine.tape.room(self.everyone.id(), topic.id(), name, &backlog, true);
+        Arc::new(topic)
     }
 
-    /// Calls `pin` with the room of this name, which it makes if there is none.
+    /// Calls `pin` with the room of this name, which it makes if there is none. Under the tape's hold.
     pub(crate) fn pin_room<R>(
         &self,
         name: &RoomName,
         pin: impl FnOnce(&Arc<Topic>) -> R,
     ) -> Result<R, RoomNameError> {
-        let make = || self.engine.topic(&self.order, Kind::Named(name.clone()), &self.backlog());
+        let make = || {
+            let backlog = self.backlog();
+            let topic = self.engine.topic(&self.order, Kind::Named(name.clone()), &backlog);
+            self.engine.tape.room(self.everyone.id(), topic.id(), name, &backlog, false);
+            topic
+        };
         self.rooms.get_or_insert(name, make, pin)
     }
 
@@ -411,12 +441,13 @@ impl NamespaceCore {
         self.settings.read().closed.clone()
     }
 
-    /// Tells what has happened to rooms. Under no lock.
+    /// Tells what has happened to rooms, and has it written. Under no lock.
     #[inline]
     pub(crate) fn tell_rooms(this: &Arc<Self>) {
         if let (true, Some(hooks)) = (this.order.journal().is_watched(), this.hooks.get()) {
             this.order.journal().tell(|event| hooks.room_event(this, event));
         }
+        this.engine.tape.spill();
     }
 
     /// How much may pile up in the mailbox of a socket that does not drain.
@@ -502,6 +533,7 @@ impl SocketCore {
             hooks.opening(this);
         }
         let mut trash = Trash::default();
+        let hold = namespace.engine.tape.hold();
         // Under the state's lock: once it is a member, others find it and may disconnect it.
         let mut state = this.state.lock();
         if state.closing.is_some() {
@@ -511,6 +543,7 @@ impl SocketCore {
         let since =
             Topic::join(&namespace.everyone, &namespace.order, &this.post, &namespace.pile(), &mut trash);
         state.everyone = NonZeroU64::new(since); // no sequence is 0
+        namespace.engine.tape.opened(this.id(), since);
         {
             let mut connecting = namespace.connecting.lock();
             connecting.sockets.remove(&this.number);
@@ -519,6 +552,7 @@ impl SocketCore {
         namespace.engine.open.fetch_add(1, Ordering::Relaxed);
         this.phase.store(OPEN, Ordering::Release);
         drop(state);
+        hold.end();
         drop(trash);
         trace::connected(&namespace.path, this.id());
         // Whoever closed the namespace before this look may have missed the socket; whoever does it after
@@ -548,14 +582,17 @@ impl SocketCore {
     #[cold]
     fn make_direct(&self) -> Result<&Arc<Topic>, DisconnectReason> {
         let mut trash = Trash::default();
+        let _hold = self.namespace.engine.tape.hold();
         let mut state = self.state.lock();
         if let Some(reason) = state.closed() {
             return Err(reason.clone());
         }
         Ok(self.direct.get_or_init(|| {
             let NamespaceCore { order, engine, .. } = &*self.namespace;
-            let topic = Arc::new(engine.topic(order, Kind::Direct, &self.namespace.backlog()));
+            let backlog = self.namespace.backlog();
+            let topic = Arc::new(engine.topic(order, Kind::Direct, &backlog));
             state.direct = Topic::join(&topic, order, &self.post, &self.namespace.pile(), &mut trash);
+            engine.tape.direct(self.id(), topic.id(), state.direct, &backlog);
             self.namespace.directs.lock().topics.insert(topic.id(), Arc::clone(&topic));
             topic
         }))
@@ -591,6 +628,7 @@ impl SocketCore {
     fn take_out(&self, reason: &DisconnectReason) -> Option<bool> {
         let (_socket, _asides); // dropped, like the trash, when no lock is held
         let mut trash = Trash::default();
+        let _hold = self.namespace.engine.tape.hold();
         let mut state = self.state.lock();
         if state.closing.is_some() {
             return None;
@@ -603,6 +641,7 @@ impl SocketCore {
         order.counters().count_closed(reason);
         // The cut is one point in the order, whatever the rooms are left at.
         let at = order.next();
+        engine.tape.disconnected(self.id(), at, reason);
         trash.tell(order, &self.post, Change::Cut { at }, &Pile::ANY);
         _socket = engine.sockets.write().remove(self.id());
         let rooms: Vec<u64> = state.rooms.iter().map(|(since, _)| since).collect();

@@ -68,7 +68,7 @@ impl Wish {
             return None;
         }
         let lifetime = self.ends(now).map(|ends| Lifetime { ends, now: now.clone() });
-        let latest = self.key.clone().map(|key| Latest { key, replaced_at: AtomicU64::new(0) });
+        let latest = self.key.clone().map(Latest::new);
         Some(Box::new(Terms { slack: self.slack(default_slack), lifetime, latest }))
     }
 
@@ -96,12 +96,27 @@ impl Wish {
 }
 
 impl Lifetime {
+    /// One that ends at this time.
+    #[cfg(feature = "record")]
+    pub(crate) fn until(ends: Duration, now: &Now) -> Self {
+        Self { ends, now: now.clone() }
+    }
+
+    #[cfg(feature = "record")]
+    pub(crate) fn ends(&self) -> Duration {
+        self.ends
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.now.get() >= self.ends
     }
 }
 
 impl Latest {
+    pub(crate) fn new(key: RoomName) -> Self {
+        Self { key, replaced_at: AtomicU64::new(0) }
+    }
+
     /// A newer message has taken this sequence.
     pub(crate) fn replace(&self, sequence: u64) {
         self.replaced_at.store(sequence, Ordering::Release);

@@ -63,6 +63,7 @@ use crate::roster::Roster;
 use crate::segment::Cursor;
 use crate::slab::SocketId;
 use crate::sync::{Arc, AtomicUsize, Mutex};
+use crate::tape::Hold;
 
 /// What kind of room it is.
 #[derive(Clone, Debug)]
@@ -403,9 +404,15 @@ impl Topic {
         Ok(Published { sequence, members, rooms: 1 })
     }
 
-    /// Publishes to the members, if there are any.
+    /// Publishes to the members, if there are any. The hold ends with the room's lock.
     #[inline(never)]
-    pub(crate) fn publish(&self, entry: Entry, order: &Order, victims: &mut Victims) -> Option<Published> {
+    pub(crate) fn publish(
+        &self,
+        entry: Entry,
+        order: &Order,
+        victims: &mut Victims,
+        hold: Hold<'_>,
+    ) -> Option<Published> {
         let mut trash = Garbage::new();
         let bytes = entry.payload().len() as u64;
         let early = defect::is(Defect::EarlySequence).then(|| order.next());
@@ -413,6 +420,7 @@ impl Topic {
         let members = inner.members.len();
         if members == 0 && !inner.keeps() {
             drop(inner); // the entry is dropped under no lock
+            hold.end();
             return None;
         }
         let sequence = early.unwrap_or_else(|| order.next());
@@ -424,12 +432,14 @@ impl Topic {
         older.inspect(|older| older.replace(sequence));
         if inner.armed.is_empty() {
             drop(inner);
+            hold.end();
         } else {
             let armed = inner.take_armed(order);
             if defect::is(Defect::LockOverHandler) {
                 armed.iter().for_each(|armed| _ = armed.post.wake());
             }
             drop(inner);
+            hold.end();
             self.fire(armed, order);
         }
         Some(Published { sequence, members, rooms: usize::from(members > 0) })

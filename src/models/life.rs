@@ -307,7 +307,9 @@ fn who_joins_while_connecting_misses_nothing() {
 fn publish(namespace: &NamespaceCore, topic: &crate::topic::Topic) -> bool {
     let payload = Payload::from(StdArc::new(Token::new(1)));
     let entry = Entry::All { payload, event: 0, sender: None };
-    topic.publish(entry, &namespace.order, &mut crate::topic::Victims::new()).is_some()
+    topic
+        .publish(entry, &namespace.order, &mut crate::topic::Victims::new(), crate::tape::Hold::none())
+        .is_some()
 }
 
 #[test]

@@ -35,6 +35,7 @@
 //! | made against made, what is made once  | all of `once`                                                |
 //! | presence against leave, watch, flush  | all of `presence`                                            |
 //! | resume against loss, expiry, resume   | all of `recovery`                                            |
+//! | what is recorded, while it happens    | all of `record`, with the feature of that name               |
 
 mod ack;
 mod capacity;
@@ -53,6 +54,8 @@ mod once;
 mod outgoing;
 mod past;
 mod presence;
+#[cfg(feature = "record")]
+mod record;
 mod recovery;
 mod room;
 mod scene;

@@ -19,6 +19,7 @@ use crate::reader::{Reader, Sleep};
 use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
 use crate::sync::Arc;
+use crate::tape::Hold;
 use crate::terms::Wish;
 use crate::topic::{Change, Kind, Listed, Pile, Post, Role, Topic, Trash, Victims};
 
@@ -125,7 +126,7 @@ impl Scene {
     pub(super) fn publish_all(&self, rooms: &[&Topic], number: u64) {
         let entry = Entry::Aimed { payload: payload(number), event: 0, audience: audience(rooms).share() };
         let mut victims = Victims::new();
-        Topic::publish_all(rooms.iter().copied(), entry, &self.order, &mut victims);
+        Topic::publish_all(rooms.iter().copied(), entry, &self.order, &mut victims, Hold::none());
         assert!(victims.is_empty());
     }
 
@@ -136,7 +137,7 @@ impl Scene {
         let entry = Entry::Aimed { payload: payload(number), event: 0, audience };
         let mut victims = Victims::new();
         let (published, sockets) =
-            Topic::publish_listed(&listed(rooms, except), entry, &self.order, &mut victims);
+            Topic::publish_listed(&listed(rooms, except), entry, &self.order, &mut victims, Hold::none());
         assert!(victims.is_empty());
         assert!(published.is_some() || sockets.is_empty());
         sockets
@@ -146,13 +147,13 @@ impl Scene {
     pub(super) fn publish_and_find(&self, room: &Topic, number: u64) -> usize {
         let mut victims = Victims::new();
         let entry = Entry::All { payload: payload(number), event: 0, sender: None };
-        assert!(room.publish(entry, &self.order, &mut victims).is_some());
+        assert!(room.publish(entry, &self.order, &mut victims, Hold::none()).is_some());
         victims.len()
     }
 
     fn publish_entry(&self, room: &Topic, entry: Entry) -> Option<u64> {
         let mut victims = Victims::new();
-        let published = room.publish(entry, &self.order, &mut victims);
+        let published = room.publish(entry, &self.order, &mut victims, Hold::none());
         assert!(victims.is_empty());
         published.map(|published| published.sequence)
     }

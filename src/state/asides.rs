@@ -42,12 +42,14 @@ impl SocketCore {
     ) -> Result<(), MembershipError> {
         let keeper = Box::new(keeper); // dropped under no lock
         let mut trash = Trash::default();
+        let _hold = self.namespace.engine.tape.hold();
         let mut state = self.state.lock();
         state.check_open()?;
         let asides = state.asides.get_or_insert_default();
         if asides.iter().all(|aside| !Arc::ptr_eq(&aside.topic, topic)) {
-            let NamespaceCore { order, .. } = &*self.namespace;
+            let NamespaceCore { order, engine, .. } = &*self.namespace;
             let since = Topic::join(topic, order, &self.post, &self.namespace.pile(), &mut trash);
+            engine.tape.joined(self.id(), topic.id(), since, None);
             asides.push(Aside { since, topic: Arc::clone(topic), _keeper: keeper });
         }
         Ok(())
@@ -57,6 +59,7 @@ impl SocketCore {
     pub(crate) fn detach(&self, topic: &Arc<Topic>) {
         let _gone; // dropped, like the trash, when no lock is held
         let mut trash = Trash::default();
+        let _hold = self.namespace.engine.tape.hold();
         let mut state = self.state.lock();
         let Some(asides) = &mut state.asides else { return };
         let Some(place) = asides.iter().position(|aside| Arc::ptr_eq(&aside.topic, topic)) else { return };
@@ -64,7 +67,9 @@ impl SocketCore {
         if asides.is_empty() {
             state.asides = None;
         }
-        topic.leave(&self.namespace.order, &self.post, aside.since, &self.namespace.pile(), &mut trash);
+        let NamespaceCore { order, engine, .. } = &*self.namespace;
+        topic.leave(order, &self.post, aside.since, &self.namespace.pile(), &mut trash);
+        engine.tape.left(self.id(), topic.id());
         _gone = aside;
     }
 

@@ -123,6 +123,7 @@ impl SocketCore {
 
     fn join_admitted(&self, rooms: &[RoomRef<'_>]) -> Result<usize, MembershipError> {
         let mut trash = Trash::default();
+        let _hold = self.namespace.engine.tape.hold();
         let mut state = self.state.lock();
         state.check_open()?;
         let before = state.rooms.len();
@@ -133,6 +134,7 @@ impl SocketCore {
 
     fn exchange_admitted(&self, join: &[RoomRef<'_>], leave: &[RoomRef<'_>]) -> Result<(), MembershipError> {
         let mut trash = Trash::default();
+        let _hold = self.namespace.engine.tape.hold();
         let mut state = self.state.lock();
         state.check_open()?;
         let gone: SmallVec<[u64; 8]> = leave.iter().filter_map(|room| self.since(&state, *room)).collect();
@@ -146,25 +148,33 @@ impl SocketCore {
 
     fn join_admitted_with(&self, room: &[RoomRef<'_>; 1], past: Past) -> Result<Joined, MembershipError> {
         let mut trash = Trash::default();
+        let _hold = self.namespace.engine.tape.hold();
         let mut state = self.state.lock();
         state.check_open()?;
         self.check_number(&state, room, state.rooms.len(), true, &mut trash)?;
         let mut claimed = self.claim(&state, room, &mut trash)?;
         let mut entered = None;
-        let sequence =
-            self.enter_one(&mut state, room[0], &mut claimed, &mut trash, |topic, is_claimed, trash| {
+        let sequence = self.enter_one(
+            &mut state,
+            room[0],
+            Some(past),
+            &mut claimed,
+            &mut trash,
+            |topic, is_claimed, trash| {
                 let (order, pile) = (&self.namespace.order, self.namespace.pile());
                 let (since, found) =
                     Topic::join_with(topic, order, &self.post, &pile, trash, (is_claimed, past))?;
                 entered = Some(found);
                 Some(since)
-            });
+            },
+        );
         give_back(claimed, &mut trash);
         Ok(Joined { is_new: entered.is_some(), sequence: sequence?, found: entered.unwrap_or_default() })
     }
 
     fn leave_checked(&self, rooms: &[RoomRef<'_>]) -> Result<usize, MembershipError> {
         let mut trash = Trash::default();
+        let _hold = self.namespace.engine.tape.hold();
         let mut state = self.state.lock();
         state.check_open()?;
         let before = state.rooms.len();
@@ -178,6 +188,7 @@ impl SocketCore {
 
     fn set_admitted(&self, rooms: &[RoomRef<'_>]) -> Result<(usize, usize), MembershipError> {
         let mut trash = Trash::default();
+        let _hold = self.namespace.engine.tape.hold();
         let mut state = self.state.lock();
         state.check_open()?;
         self.check_number(&state, rooms, 0, false, &mut trash)?;
@@ -300,7 +311,7 @@ impl SocketCore {
         trash: &mut Trash,
     ) -> Result<u64, MembershipError> {
         let NamespaceCore { order, .. } = &*self.namespace;
-        self.enter_one(state, room, claimed, trash, |topic, is_claimed, trash| {
+        self.enter_one(state, room, None, claimed, trash, |topic, is_claimed, trash| {
             Topic::join_if_free(topic, order, &self.post, &self.namespace.pile(), trash, is_claimed)
         })
     }
@@ -314,6 +325,7 @@ impl SocketCore {
         &self,
         state: &mut State,
         room: RoomRef<'_>,
+        past: Option<Past>,
         claimed: &mut Claimed,
         trash: &mut Trash,
         enter: impl FnOnce(&Arc<Topic>, bool, &mut Trash) -> Option<u64>,
@@ -329,6 +341,7 @@ impl SocketCore {
                 trash.topics.push(claimed.swap_remove(place));
             }
             rooms.push(since, Arc::clone(topic));
+            self.namespace.engine.tape.joined(self.id(), topic.id(), since, past);
             Ok(since)
         };
         match room {
@@ -361,8 +374,16 @@ impl SocketCore {
         if let Some(roster) = topic.roster() {
             roster.remove(self.id()).into_iter().for_each(|entry| trash.absent(entry));
         }
-        if topic.leave(&self.namespace.order, &self.post, since, pile, trash) {
-            trash.topics.extend(self.namespace.rooms.remove_idle(&topic));
+        let NamespaceCore { order, rooms, engine, .. } = &*self.namespace;
+        let is_empty = topic.leave(order, &self.post, since, pile, trash);
+        // With its disconnect it leaves all.
+        if state.closing.is_none() {
+            engine.tape.left(self.id(), topic.id());
+        }
+        let gone = if is_empty { rooms.remove_idle(&topic) } else { None };
+        if let Some(gone) = gone {
+            engine.tape.room_gone(gone.id());
+            trash.topics.push(gone);
         }
         trash.topics.push(topic);
     }

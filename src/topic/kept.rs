@@ -73,8 +73,8 @@ pub(crate) struct Stretch {
 }
 
 impl Topic {
-    /// What is kept from now on, if anything is.
-    pub(crate) fn set_history(&self, history: Option<History>, order: &Order, now: &Now) {
+    /// What is kept from now on, if anything is. Returns what it lets go of.
+    pub(crate) fn set_history(&self, history: Option<History>, order: &Order, now: &Now) -> Garbage<Entry> {
         let mut trash = Garbage::new();
         let mut inner = self.inner.lock();
         let before = inner.log.last_sequence().unwrap_or(order.horizon() - 1);
@@ -88,6 +88,8 @@ impl Topic {
         }
         inner.set_limits(limits);
         inner.hold(&mut trash);
+        drop(inner);
+        trash
     }
 
     pub(crate) fn history(&self) -> Option<History> {

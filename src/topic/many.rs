@@ -16,6 +16,7 @@ use crate::log::Garbage;
 use crate::order::Order;
 use crate::slab::SocketId;
 use crate::sync::MutexGuard;
+use crate::tape::Hold;
 
 /// What a room is to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +39,12 @@ impl Topic {
         entry: Entry,
         order: &Order,
         victims: &mut Victims,
+        hold: Hold<'_>,
     ) -> Option<Published> {
         let mut trash = Garbage::new();
         let mut locked = Locked::new();
         lock(&mut locked, rooms.map(|room| (room, Role::Addressed)));
-        publish(&mut locked, entry, order, victims, &mut trash)
+        publish(&mut locked, entry, order, (victims, &mut trash), hold)
     }
 
     /// The members of addressed rooms that are not members of one that is left out, each once: room by room,
@@ -60,12 +62,13 @@ impl Topic {
         entry: Entry,
         order: &Order,
         victims: &mut Victims,
+        hold: Hold<'_>,
     ) -> (Option<Published>, Vec<SocketId>) {
         let mut trash = Garbage::new();
         let mut locked = Locked::new();
         lock(&mut locked, rooms.iter().copied());
         let listed = list(&locked);
-        (publish(&mut locked, entry, order, victims, &mut trash), listed)
+        (publish(&mut locked, entry, order, (victims, &mut trash), hold), listed)
     }
 }
 
@@ -79,16 +82,17 @@ fn lock<'a>(locked: &mut Locked<'a>, rooms: impl Iterator<Item = Listed<'a>>) {
     debug_assert!(defect::is(Defect::UnsortedUnion) || locked.is_sorted_by(|a, b| a.0.id < b.0.id));
 }
 
-/// Publishes to the members of the addressed rooms, unlocks all, and wakes.
+/// Publishes to the members of the addressed rooms, unlocks all, ends the hold, and wakes.
 fn publish(
     locked: &mut Locked<'_>,
     entry: Entry,
     order: &Order,
-    victims: &mut Victims,
-    trash: &mut Garbage<Entry>,
+    (victims, trash): (&mut Victims, &mut Garbage<Entry>),
+    hold: Hold<'_>,
 ) -> Option<Published> {
     let Some(last) = locked.iter().rposition(takes_in) else {
         locked.clear(); // the entry is dropped under no lock
+        hold.end();
         return None;
     };
     let bytes = entry.payload().len() as u64;
@@ -110,20 +114,22 @@ fn publish(
     append(&mut locked[last].2, entry);
     older.inspect(|older| older.replace(published.sequence));
     if locked.iter().any(has_sleepers) {
-        wake(locked, order);
+        wake(locked, order, hold);
     } else {
         locked.clear();
+        hold.end();
     }
     Some(published)
 }
 
 /// Unlocks all, and wakes those who sleep in addressed rooms.
 #[cold]
-fn wake(locked: &mut Locked<'_>, order: &Order) {
+fn wake(locked: &mut Locked<'_>, order: &Order, hold: Hold<'_>) {
     let sleeping = locked.iter_mut().filter(|room| has_sleepers(room));
     let fired: SmallVec<[_; MANY]> =
         sleeping.map(|(room, _, inner)| (*room, inner.take_armed(order))).collect();
     locked.clear();
+    hold.end();
     for (room, armed) in fired {
         room.fire(armed, order);
     }

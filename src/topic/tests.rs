@@ -26,7 +26,7 @@ impl Sleeper {
 
 fn publish(room: &Topic, order: &Order) {
     let entry = Entry::All { event: 0, payload: ().into(), sender: None };
-    assert!(room.publish(entry, order, &mut Victims::new()).is_some());
+    assert!(room.publish(entry, order, &mut Victims::new(), Hold::none()).is_some());
 }
 
 #[test]

@@ -13,10 +13,10 @@ use roomcast::{
 
 const STEPS: usize = 2000;
 
-/// Runs the program of a seed, and returns its trace.
-pub(crate) fn trace(seed: u64) -> String {
+/// Runs the program of a seed, and returns its trace. Before anything is done with the engine, `begin` gets it.
+pub(crate) fn trace(seed: u64, begin: impl FnOnce(&Engine)) -> String {
     let trace = Trace::default();
-    let mut world = World::new(Random(seed), trace.clone());
+    let mut world = World::new(Random(seed), trace.clone(), begin);
     for step in 0..STEPS {
         trace.say("step", step);
         world.step();
@@ -81,7 +81,7 @@ struct World {
 const PATHS: [&str; 3] = ["/", "/chat", "/world"];
 
 impl World {
-    fn new(random: Random, trace: Trace) -> Self {
+    fn new(random: Random, trace: Trace, begin: impl FnOnce(&Engine)) -> Self {
         let engine = Engine::builder()
             .backlog(Backlog::new().messages(8).unwrap())
             .event_names(40)
@@ -92,6 +92,7 @@ impl World {
             .unwrap()
             .volatile_backlog(6)
             .build();
+        begin(&engine);
         let games = engine.of_pattern("/game-{id}").unwrap();
         let (new, panics) = (trace.clone(), trace.clone());
         engine.on_new_namespace(move |namespace| new.say("new", namespace));

@@ -5,6 +5,7 @@ use crate::history::{History, Past};
 use crate::mailbox::Ready;
 use crate::order::Order;
 use crate::payload::Payload;
+use crate::tape::Hold;
 use crate::topic::{Before, Kind, Post, Topic, Victims};
 
 /// A socket that does not drain, in a namespace of rooms.
@@ -69,7 +70,7 @@ impl Stalled {
     }
 
     fn publish_entry(&self, room: &Topic, entry: Entry) {
-        assert!(room.publish(entry, &self.order, &mut Victims::new()).is_some());
+        assert!(room.publish(entry, &self.order, &mut Victims::new(), Hold::none()).is_some());
     }
 
     /// Is in the room for as long as it takes to publish messages of these bytes.
