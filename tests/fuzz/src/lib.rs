@@ -9,6 +9,7 @@ mod frames;
 mod names;
 mod operations;
 mod recorder;
+mod recordings;
 mod terms;
 
 // The reference model of the integration tests. Its modules know each other by these names.
@@ -43,17 +44,19 @@ pub use crowd::crowd;
 pub use frames::frames;
 pub use names::names;
 pub use operations::operations;
+pub use recordings::recordings;
 pub use terms::terms;
 
 /// The body of a target.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("operations", operations),
     ("terms", terms),
     ("crowd", crowd),
     ("names", names),
     ("frames", frames),
     ("chunks", chunks),
+    ("recordings", recordings),
 ];

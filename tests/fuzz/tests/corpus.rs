@@ -48,3 +48,8 @@ fn frames() {
 fn chunks() {
     replay("chunks");
 }
+
+#[test]
+fn recordings() {
+    replay("recordings");
+}
