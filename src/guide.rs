@@ -1,6 +1,7 @@
 //! The rest of the guide: the [server model](server), [transports](transport), [histories](history) and messages that
-//! replace others or expire, [interest] in what is near, [presence], [clients that come back](recovery), [what is counted](observability), what is
-//! [promised](guarantees) and what is not, and a [dictionary](socketio) for those who know Socket.IO.
+//! replace others or expire, [interest] in what is near, [presence], [clients that come back](recovery), [what is
+//! counted](observability), with the feature `record` what is recorded and replayed, what is [promised](guarantees) and what
+//! is not, and a [dictionary](socketio) for those who know Socket.IO.
 //!
 //! The [front page](crate) is the first chapter: whom a message is for, payloads, ways to read, falling behind.
 
@@ -28,6 +29,10 @@ pub mod recovery {}
 
 #[doc = include_str!("guide/observability.md")]
 pub mod observability {}
+
+#[cfg(feature = "record")]
+#[doc = include_str!("guide/record.md")]
+pub mod record {}
 
 #[doc = include_str!("guide/guarantees.md")]
 pub mod guarantees {}
