@@ -6,6 +6,7 @@ mod ends;
 mod hooks;
 mod in_process;
 mod middlewares;
+mod program;
 mod races;
 mod random;
 mod rig;

@@ -10,6 +10,7 @@ mod names;
 mod operations;
 mod recorder;
 mod recordings;
+mod sessions;
 mod terms;
 
 // The reference model of the integration tests. Its modules know each other by these names.
@@ -45,13 +46,14 @@ pub use frames::frames;
 pub use names::names;
 pub use operations::operations;
 pub use recordings::recordings;
+pub use sessions::sessions;
 pub use terms::terms;
 
 /// The body of a target.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("operations", operations),
     ("terms", terms),
     ("crowd", crowd),
@@ -59,4 +61,5 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("frames", frames),
     ("chunks", chunks),
     ("recordings", recordings),
+    ("sessions", sessions),
 ];

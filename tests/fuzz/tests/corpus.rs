@@ -53,3 +53,8 @@ fn chunks() {
 fn recordings() {
     replay("recordings");
 }
+
+#[test]
+fn sessions() {
+    replay("sessions");
+}
