@@ -53,9 +53,13 @@ pub(crate) enum Defect {
     FewReasons,
     /// A tick begins after the first message of it.
     TickEdge,
+    /// The last message that a client has seen is sent to it again when it comes back.
+    SeenAgain,
+    /// What a lost connection had to send is put away, though somebody waits for it.
+    DeafPark,
 }
 
-const DEFECTS: [(&str, Defect); 20] = [
+const DEFECTS: [(&str, Defect); 22] = [
     ("relaxed-publish", Defect::RelaxedPublish),
     ("segment-edge", Defect::SegmentEdge),
     ("forgotten-arc", Defect::ForgottenArc),
@@ -76,6 +80,8 @@ const DEFECTS: [(&str, Defect); 20] = [
     ("late-clean", Defect::LateClean),
     ("few-reasons", Defect::FewReasons),
     ("tick-edge", Defect::TickEdge),
+    ("seen-again", Defect::SeenAgain),
+    ("deaf-park", Defect::DeafPark),
 ];
 
 /// Whether this defect is to be made.

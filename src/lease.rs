@@ -20,6 +20,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 
 use crate::clock::TimerId;
+use crate::defect::{self, Defect};
 use crate::hub::Hub;
 use crate::reason::DisconnectReason;
 use crate::recovery::{Recovery, SessionKey};
@@ -173,7 +174,7 @@ impl<S: Send + 'static> Lease<S> {
     /// Hands over the stream of a lease that is lost: to who waits for it, or to who comes. Under no lock.
     pub(crate) fn park(&self, stream: S) {
         let claim = match &mut *self.state.lock() {
-            State::Lost(loss) => match loss.claim.take() {
+            State::Lost(loss) => match loss.claim.take_if(|_| !defect::is(Defect::DeafPark)) {
                 Some(claim) => Ok((claim, stream)),
                 None => {
                     debug_assert!(loss.stream.is_none(), "there is one stream");

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use crate::defect::{self, Defect};
 use crate::delivery::{Delivery, Gap, Item};
 use crate::entry::{Entry, Frame};
 use crate::event::EventTable;
@@ -123,6 +124,7 @@ impl Sent {
         if missed.messages > 0 {
             return Err(missed);
         }
+        let seen = if defect::is(Defect::SeenAgain) { seen.saturating_sub(1) } else { seen };
         let is_due = |held: &Held| if held.is_repeatable { held.offset > seen } else { held.is_new };
         let first = self.held.iter().position(is_due).unwrap_or(self.held.len());
         self.due = self.held.len() - first;
