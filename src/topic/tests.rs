@@ -24,6 +24,17 @@ impl Sleeper {
     }
 }
 
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        abandon(&self.post);
+    }
+}
+
+/// Nobody looks into it any more: it holds rooms, and they hold it.
+fn abandon(post: &Post) {
+    post.abandon().0.into_iter().flat_map(|changes| changes.list).for_each(Change::release);
+}
+
 fn publish(room: &Topic, order: &Order) {
     let entry = Entry::All { event: 0, payload: ().into(), sender: None };
     assert!(room.publish(entry, order, &mut Victims::new(), Hold::none()).is_some());
@@ -62,7 +73,10 @@ fn a_place_that_is_claimed_is_nobody_elses() {
     room.set_capacity(2);
     let join = |number: u64, is_claimed: bool| {
         let post = Arc::new(Post::new(SocketId::from_bits(1 << 32 | number).unwrap(), 0));
-        Topic::join_if_free(&room, &order, &post, &Pile::ANY, &mut Trash::default(), is_claimed).is_some()
+        let trash = &mut Trash::default();
+        let has_joined = Topic::join_if_free(&room, &order, &post, &Pile::ANY, trash, is_claimed).is_some();
+        abandon(&post);
+        has_joined
     };
     assert!(join(1, false));
     assert!(room.claim());

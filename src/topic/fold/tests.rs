@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+
 use super::*;
 use crate::clock::Clock;
 use crate::config::Backlog;
@@ -14,12 +16,24 @@ struct Stalled {
     clock: Clock,
     post: Arc<Post>,
     pile: Pile,
+    /// Of those who are in its rooms too.
+    others: RefCell<Vec<Arc<Post>>>,
+}
+
+impl Drop for Stalled {
+    /// Mailboxes hold rooms, and they hold mailboxes.
+    fn drop(&mut self) {
+        for post in self.others.get_mut().iter().chain([&self.post]) {
+            post.abandon().0.into_iter().flat_map(|changes| changes.list).for_each(Change::release);
+        }
+    }
 }
 
 impl Stalled {
     fn new(changes: usize, unread: Position) -> Self {
         let (order, clock) = (Order::new(), Clock::new());
-        Self { order, clock, post: post(1), pile: Pile { changes, unread } }
+        let others = RefCell::default();
+        Self { order, clock, post: post(1), pile: Pile { changes, unread }, others }
     }
 
     /// In whose mailbox so many changes may pile up, whatever they hold.
@@ -34,8 +48,9 @@ impl Stalled {
 
     /// With somebody in it who does not read either.
     fn busy_room(&self, id: u64) -> Arc<Topic> {
-        let room = room(id);
-        Topic::join(&room, &self.order, &post(2), &Pile::ANY, &mut Trash::default());
+        let (room, other) = (room(id), post(2));
+        Topic::join(&room, &self.order, &other, &Pile::ANY, &mut Trash::default());
+        self.others.borrow_mut().push(other);
         room
     }
 
