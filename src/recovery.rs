@@ -1,6 +1,7 @@
 //! What is kept of a client whose connection is lost, and how it says who it was.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,8 +175,8 @@ impl FromStr for SessionKey {
 pub struct Offset {
     /// The number of the session.
     pub(crate) session: u64,
-    /// How many messages it was, this one included.
-    pub(crate) count: u64,
+    /// How many messages it was, this one included. Not 0, so that an offset that may be none is no larger.
+    pub(crate) count: NonZeroU64,
 }
 
 impl fmt::Display for Offset {
@@ -190,7 +191,8 @@ impl FromStr for Offset {
     fn from_str(text: &str) -> Result<Self, InvalidToken> {
         let (session, count) = text.split_once('.').ok_or(InvalidToken)?;
         let number = |text| hexadecimal(text, |text| u64::from_str_radix(text, 16));
-        Ok(Self { session: number(session)?, count: number(count)? })
+        let count = NonZeroU64::new(number(count)?).ok_or(InvalidToken)?;
+        Ok(Self { session: number(session)?, count })
     }
 }
 
@@ -244,7 +246,8 @@ mod tests {
         assert_eq!(key.to_string().parse(), Ok(key));
         assert_eq!(key.to_string().len(), 32);
         assert!(!format!("{key:?}").contains('7'));
-        let offset = Offset { session: 0xab, count: u64::MAX };
+        let offset = Offset { session: 0xab, count: NonZeroU64::MAX };
+        assert_eq!(size_of::<Option<Offset>>(), 16);
         assert_eq!(offset.to_string(), "ab.ffffffffffffffff");
         assert_eq!(offset.to_string().parse(), Ok(offset));
         for bad in
@@ -252,9 +255,21 @@ mod tests {
         {
             assert_eq!(bad.parse::<SessionKey>(), Err(InvalidToken), "{bad}");
         }
-        for bad in
-            ["", ".", "1", "1.", ".1", "1.2.3", "+1.2", "1.-2", "1.10000000000000000", "g.1", " 1.2", "1.ü"]
-        {
+        for bad in [
+            "",
+            ".",
+            "1",
+            "1.",
+            ".1",
+            "1.2.3",
+            "1.0",
+            "+1.2",
+            "1.-2",
+            "1.10000000000000000",
+            "g.1",
+            " 1.2",
+            "1.ü",
+        ] {
             assert_eq!(bad.parse::<Offset>(), Err(InvalidToken), "{bad}");
         }
     }

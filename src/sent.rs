@@ -7,6 +7,7 @@
 //! sent once at most (it wants an answer, is one, or is volatile) has none: it is held only while it is due.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 
 use crate::defect::{self, Defect};
 use crate::delivery::{Delivery, Gap, Item};
@@ -88,7 +89,7 @@ impl Sent {
             return None;
         }
         self.hold(delivery, false);
-        Some(Offset { session: self.session, count: self.last })
+        self.offset(self.last)
     }
 
     /// Lets go of what was sent and the client has seen.
@@ -96,7 +97,9 @@ impl Sent {
         if seen.session != self.session {
             return;
         }
-        while self.held.len() > self.due && self.held.front().is_some_and(|held| held.offset <= seen.count) {
+        while self.held.len() > self.due
+            && self.held.front().is_some_and(|held| held.offset <= seen.count.get())
+        {
             self.pop();
         }
     }
@@ -110,7 +113,7 @@ impl Sent {
         seen: Option<Offset>,
         unread: impl FnOnce(&mut dyn FnMut(Delivery<'_>)),
     ) -> Result<(), Missed> {
-        let seen = seen.filter(|seen| seen.session == self.session).map_or(0, |seen| seen.count);
+        let seen = seen.filter(|seen| seen.session == self.session).map_or(0, |seen| seen.count.get());
         let mut missed = Missed { messages: 0, is_exact: true };
         unread(&mut |delivery| {
             if let Some(gap) = delivery.gap() {
@@ -125,7 +128,7 @@ impl Sent {
             return Err(missed);
         }
         let seen = if defect::is(Defect::SeenAgain) { seen.saturating_sub(1) } else { seen };
-        let is_due = |held: &Held| if held.is_repeatable { held.offset > seen } else { held.is_new };
+        let is_due = |held: &Held| !held.is_repeatable || held.offset > seen;
         let first = self.held.iter().position(is_due).unwrap_or(self.held.len());
         self.due = self.held.len() - first;
         Ok(())
@@ -136,15 +139,24 @@ impl Sent {
         while self.due > 0 {
             let place = self.held.len() - self.due;
             self.due -= 1;
-            let held = &mut self.held[place];
-            let is_new = std::mem::replace(&mut held.is_new, false);
-            if held.is_over() || !held.is_repeatable && !is_new {
-                continue;
+            let is_new = std::mem::replace(&mut self.held[place].is_new, false);
+            let once;
+            let (held, offset) = if self.held[place].is_repeatable {
+                let held = &self.held[place];
+                (held, self.offset(held.offset))
+            } else {
+                once = self.remove(place)?;
+                (&once, None)
+            };
+            if !held.is_over() {
+                return Some(send(Due { delivery: held.delivery(events), offset, is_new }));
             }
-            let offset = held.is_repeatable.then_some(Offset { session: self.session, count: held.offset });
-            return Some(send(Due { delivery: held.delivery(events), offset, is_new }));
         }
         None
+    }
+
+    fn offset(&self, count: u64) -> Option<Offset> {
+        Some(Offset { session: self.session, count: NonZeroU64::new(count)? })
     }
 
     /// Takes a message in, and returns how many it lets go of that have no offset and were not sent.
@@ -174,14 +186,19 @@ impl Sent {
         unsent
     }
 
-    /// Lets go of the oldest, and returns whether it has no offset and was not sent.
+    /// Lets go of the oldest, and returns whether it has no offset: then it was not sent.
     fn pop(&mut self) -> bool {
-        let Some(held) = self.held.pop_front() else { return false };
-        self.bytes -= held.bytes();
+        let Some(held) = self.remove(0) else { return false };
         if held.is_repeatable {
             self.gone = held.offset;
         }
-        held.is_new && !held.is_repeatable
+        !held.is_repeatable
+    }
+
+    fn remove(&mut self, place: usize) -> Option<Held> {
+        let held = self.held.remove(place)?;
+        self.bytes -= held.bytes();
+        Some(held)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roomcast::{Backlog, Overflow, Payload, Recovery, Resumption};
+use roomcast::{Backlog, Engine, Namespace, Overflow, Payload, Recovery, Resumption, SessionKey};
 
 use crate::rig::{Client, KEEP, Told, engine, engine_with};
 
@@ -122,16 +122,22 @@ fn bytes_are_bounded_too_but_the_newest_is_kept_whatever_its_size() {
     }
 }
 
-#[test]
-fn what_a_backlog_has_dropped_meanwhile_makes_a_session_too_old() {
-    let (engine, chat) = engine();
-    chat.set_backlog(Backlog::new().messages(8).unwrap());
+/// The session of a client that is away while 100 messages are emitted to its room.
+fn away_from_a_busy_room(engine: &Engine, chat: &Namespace) -> SessionKey {
     let room = chat.room("room").unwrap();
-    let ann = Client::new(&engine);
+    let ann = Client::new(engine);
     ann.socket().join("room").unwrap();
     let session = ann.session.unwrap();
     drop(ann);
     (0..100).for_each(|_| _ = room.emit("n", ()).unwrap());
+    session
+}
+
+#[test]
+fn what_a_backlog_has_dropped_meanwhile_makes_a_session_too_old() {
+    let (engine, chat) = engine();
+    chat.set_backlog(Backlog::new().messages(8).unwrap());
+    let session = away_from_a_busy_room(&engine, &chat);
     let mut ann = Client::resume(&engine, session, None);
     ann.see();
     let Some(Resumption::TooOld { missed, exact: true }) = ann.resumption else {
@@ -145,12 +151,7 @@ fn a_backlog_that_disconnects_ends_a_session() {
     let (engine, chat) = engine();
     let told = Told::by(&chat);
     chat.set_backlog(Backlog::new().messages(8).unwrap().overflow(Overflow::Disconnect));
-    let room = chat.room("room").unwrap();
-    let ann = Client::new(&engine);
-    ann.socket().join("room").unwrap();
-    let session = ann.session.unwrap();
-    drop(ann);
-    (0..100).for_each(|_| _ = room.emit("n", ()).unwrap());
+    let session = away_from_a_busy_room(&engine, &chat);
     assert_eq!((chat.socket_count(), engine.stats().sessions), (0, 0));
     let mut ann = Client::resume(&engine, session, None);
     ann.see();
@@ -183,4 +184,24 @@ fn what_the_transport_knows_to_be_seen_is_let_go_of() {
     let mut liar = Client::resume(&engine, session, None);
     liar.see();
     assert_eq!(liar.resumption, Some(Resumption::TooOld { missed: 201, exact: true }));
+}
+
+/// It is not sent twice, so it is not kept once it was sent.
+#[test]
+fn a_question_that_was_sent_takes_no_place() {
+    let (engine, chat) = engine_with(Recovery::new(KEEP).messages(2).unwrap());
+    let ann = Client::new(&engine);
+    let (socket, session) = (ann.socket(), ann.session.unwrap());
+    drop(ann);
+    chat.emit("a", ()).unwrap();
+    let _ask = socket.emit_with_ack("ask", ()).unwrap();
+    let mut ann = Client::resume(&engine, session, None);
+    chat.emit("b", ()).unwrap();
+    assert_eq!(ann.lose(), 4); // that it is back, and the three
+    drop(ann);
+    let mut ann = Client::resume(&engine, session, None);
+    assert_eq!(
+        (ann.got(), ann.resumption),
+        (vec!["a".to_owned(), "b".to_owned()], Some(Resumption::Recovered))
+    );
 }

@@ -26,7 +26,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// How many programs are tried: `ROOMCAST_CASES`, as for the reference model.
+fn cases() -> u32 {
+    std::env::var("ROOMCAST_CASES").map_or(256, |cases| cases.parse().expect("a number"))
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+
     #[test]
     fn clients_see_what_the_reference_says(steps in prop::collection::vec(step(), 1..120)) {
         run(&steps);
