@@ -154,12 +154,9 @@ impl sealed::Resolve for &EventHandle {
         &self.name
     }
 
+    #[inline]
     fn resolve(self, table: &EventTable) -> Result<EventId, EventError> {
-        match self.number(table) {
-            Some(number) => Ok(EventId::Listed(number)),
-            None if self.table == table.number => table.known_id(&self.name),
-            None => table.id(&self.name),
-        }
+        self.number(table).map_or_else(|| table.id_of(self), |number| Ok(EventId::Listed(number)))
     }
 
     #[inline]
@@ -309,9 +306,15 @@ impl EventTable {
         Ok(self.number(name))
     }
 
-    /// The same of a name that was checked before, or is the crate's own: then it may be of any length.
-    fn known_id(&self, name: &str) -> Result<EventId, EventError> {
-        if name == GAP { Err(EventError::Reserved(name.into())) } else { Ok(self.number(name)) }
+    /// The same of a handle that has no number here. The name of one of this table was checked before, or is the
+    /// crate's own: then it may be of any length.
+    #[cold]
+    fn id_of(&self, handle: &EventHandle) -> Result<EventId, EventError> {
+        match &*handle.name {
+            name if handle.table != self.number => self.id(name),
+            GAP => Err(EventError::Reserved(GAP.into())),
+            name => Ok(self.number(name)),
+        }
     }
 
     /// The number of a name, which it is given if it has none.

@@ -18,13 +18,15 @@ use crate::connection::{self, Connection, ConnectionCore};
 use crate::delivery::Delivery;
 use crate::engine::Engine;
 use crate::hub::Hub;
+use crate::inbox::Inbox;
 use crate::outgoing::Note;
 use crate::packet::ServerPacket;
 use crate::reason::DisconnectReason;
 use crate::recovery::Offset;
 use crate::rejection::Rejection;
-use crate::sent::Due;
+use crate::sent::{Due, Sent};
 use crate::socket::Socket;
+use crate::state::NamespaceCore;
 use crate::stream::Stream;
 use crate::transport::Transport;
 
@@ -404,29 +406,17 @@ impl Outbox {
             send(ServerPacket::Connect { namespace, id: socket.id(), session, resumption })?;
         }
         let hub = Hub::get(&socket.core().namespace).filter(|hub| hub.watches_outgoing(socket));
-        let mut send_due = |due: Due<'_>| {
-            let Due { delivery, offset, is_new } = due;
-            let packet = packet(namespace, delivery, offset);
-            if let (Some(hub), ServerPacket::Event { .. }, true) = (hub, packet, is_new) {
-                hub.call_outgoing(socket, delivery.event(), delivery.payload());
-            }
-            send(packet)
-        };
         let Stream { inbox, kept } = &mut **stream;
-        let mut sent = kept.as_mut().map(|kept| &mut kept.sent);
-        if let Some(sent) = &mut sent {
-            let events = &socket.core().namespace.engine.events;
-            while let Some(flow) = sent.send_next(events, |due| {
-                *count += 1;
-                send_due(due)
-            }) {
-                flow?;
-            }
+        match kept {
+            None => inbox.drain_counting(is_resumed, count, |delivery| {
+                let packet = packet(namespace, delivery, None);
+                if let (Some(hub), ServerPacket::Event { .. }) = (hub, packet) {
+                    hub.call_outgoing(socket, delivery.event(), delivery.payload());
+                }
+                send(packet)
+            })?,
+            Some(kept) => send_kept(inbox, &mut kept.sent, hub, is_resumed, count, send)?,
         }
-        inbox.drain_counting(is_resumed, count, |delivery| {
-            let offset = sent.as_mut().and_then(|sent| sent.push(&delivery));
-            send_due(Due { delivery, offset, is_new: true })
-        })?;
         let Some(reason) = inbox.closed().cloned() else { return ControlFlow::Continue(true) };
         if let Feed::Live { socket, .. } = self.feeds.remove(place) {
             if self.core.outgoing.is_dropped(socket.id()) {
@@ -438,6 +428,37 @@ impl Outbox {
         }
         ControlFlow::Continue(false)
     }
+}
+
+/// Sends what is due, and then what the inbox holds, and keeps it.
+fn send_kept<B>(
+    inbox: &mut Inbox,
+    sent: &mut Sent,
+    hub: Option<&Hub>,
+    is_resumed: bool,
+    count: &mut usize,
+    send: &mut impl FnMut(ServerPacket<'_>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    let socket = inbox.socket().clone();
+    let NamespaceCore { path, engine, .. } = &*socket.core().namespace;
+    let mut send = |due: Due<'_>| {
+        let Due { delivery, offset, is_new } = due;
+        let packet = packet(path, delivery, offset);
+        if let (Some(hub), ServerPacket::Event { .. }, true) = (hub, packet, is_new) {
+            hub.call_outgoing(&socket, delivery.event(), delivery.payload());
+        }
+        send(packet)
+    };
+    while let Some(flow) = sent.send_next(&engine.events, |due| {
+        *count += 1;
+        send(due)
+    }) {
+        flow?;
+    }
+    inbox.drain_counting(is_resumed, count, |delivery| {
+        let offset = sent.push(&delivery);
+        send(Due { delivery, offset, is_new: true })
+    })
 }
 
 /// A drain. Dropped with the outbox in it when `send` has panicked: there may be something left.

@@ -3,8 +3,12 @@
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use roomcast::{Delivery, Engine, EventHandle, History, Inbox, Namespace, Past, Payload, Room, Socket};
+use roomcast::{
+    ClientPacket, Connection, Delivery, Engine, EventHandle, History, Inbox, Namespace, Outbox, Past,
+    Payload, Recovery, Room, ServerPacket, Socket,
+};
 
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
@@ -70,6 +74,13 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         run: pass_replaced,
     },
     Workload { name: "try-next", what: "a delivery by try_next, one of 100", rounds: 4, run: try_next },
+    Workload { name: "send", what: "a packet, one of 100 in a drain of an outbox", rounds: 4, run: send },
+    Workload {
+        name: "send-kept",
+        what: "the same, where sessions are kept, of 64 messages",
+        rounds: 4,
+        run: send_kept,
+    },
     Workload { name: "drain-idle", what: "a drain of nothing, in 10 rooms", rounds: 16, run: drain_idle },
     Workload { name: "join", what: "a join by name, one of 1,000 rooms", rounds: 16, run: join },
     Workload {
@@ -107,6 +118,7 @@ fn section<R>(is_counted: bool, work: impl FnOnce() -> R) -> R {
     if is_counted { counted_section(work) } else { work() }
 }
 
+const PATH: &str = "/counted";
 const MEMBERS: usize = 1000;
 const BURST: usize = 100;
 /// How many messages a history has.
@@ -129,7 +141,11 @@ struct World {
 impl World {
     /// Sockets, each in the rooms of these numbers.
     fn new(sockets: usize, rooms: usize, places: impl Fn(usize) -> Vec<usize>) -> Self {
-        let namespace = Engine::new().of("/counted").expect("a good path");
+        Self::of(&Engine::new(), sockets, rooms, places)
+    }
+
+    fn of(engine: &Engine, sockets: usize, rooms: usize, places: impl Fn(usize) -> Vec<usize>) -> Self {
+        let namespace = engine.of(PATH).expect("a good path");
         let rooms: Vec<Room> =
             (0..rooms).map(|number| namespace.room(name(number)).expect("a good name")).collect();
         let (sockets, inboxes): (Vec<_>, Vec<_>) = (0..sockets).map(|_| namespace.connect()).unzip();
@@ -381,6 +397,42 @@ fn history() -> History {
 
 fn leave(rounds: u64) -> u64 {
     World::town().moves(rounds, Move::Leave)
+}
+
+fn send(rounds: u64) -> u64 {
+    sends(&Engine::new(), rounds)
+}
+
+fn send_kept(rounds: u64) -> u64 {
+    let recovery = Recovery::new(Duration::from_secs(60)).messages(64).expect("a good number");
+    sends(&Engine::builder().recovery(recovery).build(), rounds)
+}
+
+/// Rounds of a burst to clients of transports, all in one room, and of draining it, which is counted.
+fn sends(engine: &Engine, rounds: u64) -> u64 {
+    let mut world = World::of(engine, 0, 1, |_| Vec::new());
+    let mut clients: Vec<(Connection, Outbox)> = (0..MEMBERS).map(|_| engine.connect(())).collect();
+    for (connection, outbox) in &mut clients {
+        let connect = ClientPacket::Connect { namespace: PATH, auth: Payload::default() };
+        connection.receive(connect).expect("it may");
+        connection.socket(PATH).expect("it is let in").join(&world.rooms[0]).expect("it is connected");
+        outbox.drain(|_| {});
+    }
+    world.rounds(rounds, |world, is_counted| {
+        (0..BURST).for_each(|_| world.emit());
+        let (mut packets, mut sum) = (0, 0);
+        section(is_counted, || {
+            for (_, outbox) in &mut clients {
+                packets += outbox.drain(|packet| {
+                    if let ServerPacket::Event { delivery, .. } = packet {
+                        sum += first_byte(&delivery);
+                    }
+                }) as u64;
+            }
+        });
+        assert_eq!((packets, sum), ((BURST * MEMBERS) as u64, 7 * packets));
+        packets
+    })
 }
 
 fn drain_moved(rounds: u64) -> u64 {
