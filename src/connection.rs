@@ -119,7 +119,7 @@ impl Socket {
     /// To disconnect a client from all namespaces, close its connection.
     #[must_use]
     pub fn connection(&self) -> Option<Connection> {
-        let connection = Session::get(self.core())?.origin().connection?.upgrade()?;
+        let connection = Session::get(self.core())?.origin(|origin| origin.connection.as_ref()?.upgrade())?;
         Some(Connection { core: connection.downcast().ok()? })
     }
 
@@ -143,19 +143,22 @@ impl Socket {
     /// Returns what became of the session that its client wanted to resume when it connected the last time.
     #[must_use]
     pub fn resumption(&self) -> Resumption {
-        Session::get(self.core()).map_or_else(Resumption::default, |session| session.origin().resumption)
+        Session::get(self.core())
+            .map_or_else(Resumption::default, |session| session.origin(|origin| origin.resumption))
     }
 
     /// Returns what was known of its connection from the start. Empty without one.
     #[must_use]
     pub fn handshake(&self) -> Handshake {
-        Session::get(self.core()).map_or_else(Handshake::default, |session| session.origin().handshake)
+        Session::get(self.core())
+            .map_or_else(Handshake::default, |session| session.origin(|origin| origin.handshake.clone()))
     }
 
     /// Returns what the client said of itself when it connected to this namespace. Empty without a connection.
     #[must_use]
     pub fn auth(&self) -> Payload {
-        Session::get(self.core()).map_or_else(Payload::default, |session| session.origin().auth)
+        Session::get(self.core())
+            .map_or_else(Payload::default, |session| session.origin(|origin| origin.auth.clone()))
     }
 }
 

@@ -91,9 +91,9 @@ impl Session {
         socket.data.get_or_insert_with(|| Self::new(origin))
     }
 
-    /// How its socket came, the last time.
-    pub(crate) fn origin(&self) -> Origin {
-        self.origin.lock().clone()
+    /// Tells something of how its socket came, the last time. Under a lock.
+    pub(crate) fn origin<R>(&self, tell: impl FnOnce(&Origin) -> R) -> R {
+        tell(&self.origin.lock())
     }
 
     /// Its client has come back.

@@ -14,6 +14,7 @@ use crate::incoming::{AckSender, Incoming};
 use crate::packet::ServerPacket;
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
+use crate::recovery::Offset;
 use crate::rejection::{Failure, Rejection};
 
 impl ClientSocket {
@@ -38,8 +39,7 @@ impl ClientSocket {
                 }
             }
             ServerPacket::Event { delivery, offset, .. } => {
-                let Some(session) = self.live(epoch) else { return };
-                self.peer.wire.lock().saw(epoch, offset);
+                let Some(session) = self.saw(epoch, offset) else { return };
                 let ack = delivery.ack_id().map_or_else(AckSender::none, |id| {
                     let peer = Arc::downgrade(&self.peer);
                     AckSender::new(move |payload| match peer.upgrade() {
@@ -53,13 +53,12 @@ impl ClientSocket {
                 self.peer.handlers.call(self, &incoming, report);
             }
             ServerPacket::Gap { gap, offset, .. } => {
-                if self.live(epoch).is_some() {
-                    self.peer.wire.lock().saw(epoch, offset);
+                if self.saw(epoch, offset).is_some() {
                     self.peer.gap.call_each(|hook| self.check("on_gap", catch(|| hook(self, gap))));
                 }
             }
             ServerPacket::Ack { id, payload, .. } => {
-                if let Some(session) = self.live(epoch) {
+                if let Some(session) = self.saw(epoch, None) {
                     let key = self.peer.wire.lock().key(session);
                     self.core.acks.answer(id, key, payload.clone());
                 }
@@ -85,10 +84,9 @@ impl ClientSocket {
         }
     }
 
-    /// The session, if it is live and of this connection.
-    fn live(&self, epoch: u64) -> Option<u32> {
-        let wire = self.peer.wire.lock();
-        wire.is_live(epoch).then(|| wire.session())
+    /// It has seen what has this offset: in this session, if that is live and of this connection.
+    fn saw(&self, epoch: u64, offset: Option<Offset>) -> Option<u32> {
+        self.peer.wire.lock().saw(epoch, offset)
     }
 
     /// Sends what waits.

@@ -143,7 +143,7 @@ impl Wire {
     }
 
     /// Whether there is a session, and of this connection.
-    pub(super) fn is_live(&self, epoch: u64) -> bool {
+    fn is_live(&self, epoch: u64) -> bool {
         self.epoch == epoch && self.id().is_some()
     }
 
@@ -251,11 +251,15 @@ impl Wire {
         true
     }
 
-    /// It has seen this of its session.
-    pub(super) fn saw(&mut self, epoch: u64, offset: Option<Offset>) {
-        if let (true, Some(kept), Some(_)) = (self.epoch == epoch, &mut self.kept, offset) {
-            kept.seen = offset;
+    /// It has seen what has this offset. Returns the session, if it is live and of this connection.
+    pub(super) fn saw(&mut self, epoch: u64, offset: Option<Offset>) -> Option<u32> {
+        if !self.is_live(epoch) {
+            return None;
         }
+        if let Some(kept) = &mut self.kept {
+            kept.seen = offset.or(kept.seen);
+        }
+        Some(self.session)
     }
 
     pub(super) fn resumption(&self) -> Resumption {

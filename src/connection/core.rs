@@ -284,19 +284,21 @@ impl ConnectionCore {
         let weak: Weak<Attempt> = Arc::downgrade(&attempt);
         let is_first = session.attempt.set(weak).is_ok();
         debug_assert!(is_first, "a socket connects once");
-        let given_up = {
-            let mut state = self.state.lock();
-            match state.place_of(path, number) {
-                Some(place) => {
-                    *place = Place::Connecting(Arc::clone(&attempt));
-                    None
-                }
-                None => Some(state.given_up()),
+        match self.set_out(path, number, &attempt) {
+            Ok(()) => attempt.begin(),
+            Err(reason) => abort(&attempt, &reason),
+        }
+    }
+
+    /// Gives an attempt the place that the connect of this number has taken; or says why there is none any more.
+    fn set_out(&self, path: &str, number: u64, attempt: &Arc<Attempt>) -> Result<(), DisconnectReason> {
+        let mut state = self.state.lock();
+        match state.place_of(path, number) {
+            Some(place) => {
+                *place = Place::Connecting(Arc::clone(attempt));
+                Ok(())
             }
-        };
-        match given_up {
-            None => attempt.begin(),
-            Some(reason) => abort(&attempt, &reason),
+            None => Err(state.given_up()),
         }
     }
 

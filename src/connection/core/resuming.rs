@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::{ConnectionCore, Place};
-use crate::attempt::{Attempt, Resume};
+use crate::attempt::{Attempt, Host, Resume};
 use crate::error::ReceiveError;
 use crate::lease::Holder;
 use crate::payload::Payload;
@@ -69,22 +69,12 @@ impl ConnectionCore {
         Session::of(stream.socket().core()).set_origin(self.origin(auth.clone(), Resumption::Recovered));
         let connection: Weak<Self> = Arc::downgrade(self);
         let attempt = Attempt::new(stream, connection, Some(Resume { number, auth }));
-        let given_up = {
-            let mut state = self.state.lock();
-            match state.place_of(path, number) {
-                Some(place) => {
-                    *place = Place::Connecting(Arc::clone(&attempt));
-                    None
-                }
-                None => Some(state.given_up()),
-            }
-        };
         let runs_middlewares =
             self.directory.leases.as_ref().is_some_and(|leases| leases.recovery.runs_middlewares);
-        match given_up {
-            Some(reason) => attempt.finish().into_iter().for_each(|stream| let_go(stream, &reason)),
-            None if runs_middlewares => attempt.begin(),
-            None => crate::attempt::Host::accept(Arc::clone(self), &attempt),
+        match self.set_out(path, number, &attempt) {
+            Err(reason) => attempt.finish().into_iter().for_each(|stream| let_go(stream, &reason)),
+            Ok(()) if runs_middlewares => attempt.begin(),
+            Ok(()) => Arc::clone(self).accept(&attempt),
         }
     }
 
