@@ -403,3 +403,6 @@ impl Reader {
         self.rare.get_or_insert_default()
     }
 }
+
+#[cfg(all(test, not(roomcast_loom)))]
+mod tests;
