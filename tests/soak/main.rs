@@ -161,8 +161,9 @@ fn soak(settings: Settings) {
          \"live_bytes_at_{}_percent\":{first},\"live_bytes_at_100_percent\":{last},\"left_bytes\":{left}}}",
         (settings.warm_up() as u64 + 1) * 100 / PHASES,
     );
-    // And the segments that happen to be open.
-    let slack = first / 50 + (64 << 10);
+    // Who lags at the moment, and how far, makes a difference of 2 % (the standard deviation over 40 seeds). What
+    // grows with the messages, by as little as 16 bytes for each, makes one of more than this.
+    let slack = first / 8;
     assert!((last - first).abs() <= slack, "live bytes: {live:?}");
     assert!(left <= 16 << 10, "{left} bytes are left");
 }
