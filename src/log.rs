@@ -41,6 +41,7 @@ pub(crate) type Garbage<T> = SmallVec<[SegmentRef<T>; 2]>;
 
 /// How much a log keeps for cursors that do not read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub(crate) struct Limits {
     /// What may come after the head before the head goes.
     pub(crate) backlog: Position,
@@ -50,14 +51,18 @@ pub(crate) struct Limits {
     pub(crate) segment_bytes: u64,
 }
 
+/// What an append touches comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Log<T> {
-    head: SegmentRef<T>,
     tail: SegmentWriter<T>,
     taken: Position,
     /// Once as much as this is taken in, the head is over the limit: nothing is while it is the tail.
     overflow: Position,
+    /// The tail has taken in enough once so many bytes are taken in.
+    heavy: u64,
     limits: Limits,
+    head: SegmentRef<T>,
     /// Messages from this number on are held on to, read or not.
     floor: u64,
     /// The segments that were cut and in which there are cursors; may hold some in which there are none
@@ -99,6 +104,7 @@ impl<T> Log<T> {
             tail,
             taken: Position::default(),
             overflow: NEVER,
+            heavy: limits.segment_bytes,
             limits,
             floor: u64::MAX,
             parked: Vec::new(),
@@ -177,6 +183,7 @@ impl<T> Log<T> {
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
         self.overflow = self.end_of_head();
+        self.heavy = self.end_of_tail();
     }
 
     /// Holds on to messages from this number on, read or not, up to the limit.
@@ -313,6 +320,7 @@ impl<T> Log<T> {
     fn go_on(&mut self, slots: u32, trash: &mut Garbage<T>) {
         let is_alone = self.head.is(self.tail.segment());
         self.tail.rotate(slots.min(self.limits.segment_slots), self.taken);
+        self.heavy = self.end_of_tail();
         if is_alone {
             self.overflow = self.end_of_head();
             self.trim(trash);
@@ -338,8 +346,12 @@ impl<T> Log<T> {
     }
 
     fn tail_is_heavy(&self, bytes: u64) -> bool {
-        let held = self.taken.bytes - self.tail.segment().start().bytes;
-        held.saturating_add(bytes) > self.limits.segment_bytes && self.tail.len() > 0
+        self.taken.bytes.saturating_add(bytes) > self.heavy && self.tail.len() > 0
+    }
+
+    /// Up to how many bytes taken in the tail is not heavy.
+    fn end_of_tail(&self) -> u64 {
+        self.tail.segment().start().bytes.saturating_add(self.limits.segment_bytes)
     }
 
     fn move_head(&mut self, next: SegmentRef<T>, trash: &mut Garbage<T>) {

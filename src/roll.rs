@@ -9,14 +9,15 @@ use crate::growth::make_room;
 /// Sequences only rise, so the list is sorted by construction and found in by bisection. Removing
 /// leaves a hole; when half are holes they are squeezed out. `N` entries lie inline.
 #[derive(Debug)]
+#[repr(C)] // the number is asked for most
 pub(crate) struct Roll<T, const N: usize> {
-    slots: SmallVec<[(u64, Option<T>); N]>,
     live: usize,
+    slots: SmallVec<[(u64, Option<T>); N]>,
 }
 
 impl<T, const N: usize> Roll<T, N> {
     pub(crate) fn new() -> Self {
-        Self { slots: SmallVec::new(), live: 0 }
+        Self { live: 0, slots: SmallVec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {

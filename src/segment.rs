@@ -112,9 +112,12 @@ pub(crate) struct Cursor<T> {
 }
 
 /// The one write access to a segment.
+///
+/// Invariant: `len <= capacity`, which is the segment's own. Kept here so that a push touches no more than a slot.
 pub(crate) struct SegmentWriter<T> {
     segment: SegmentRef<T>,
     len: u32,
+    capacity: u32,
 }
 
 // SAFETY: a `SegmentRef` gives `&T` to any thread that holds one (hence `T: Sync`) and the last one
@@ -153,7 +156,7 @@ impl<T> SegmentWriter<T> {
                 });
             }
         }
-        Self { segment: SegmentRef { header }, len: 0 }
+        Self { segment: SegmentRef { header }, len: 0, capacity }
     }
 
     /// How many slots are written.
@@ -162,7 +165,7 @@ impl<T> SegmentWriter<T> {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.len == self.segment.capacity()
+        self.len == self.capacity
     }
 
     /// Read access to the segment.

@@ -98,22 +98,24 @@ pub(crate) struct Topic {
     inner: Mutex<Inner>,
 }
 
+/// What publishing touches comes first.
+#[repr(C)]
 struct Inner {
-    log: Log<Entry>,
-    overflow: Overflow,
-    /// Messages from this number on are not let go of while a member has yet to read them.
-    strict_from: u64,
+    /// Idle memberships that want to be told of the next message. May name some that have left.
+    armed: Vec<Armed>,
+    later: Option<Box<Later>>,
     members: Roll<Arc<Post>, 1>,
+    log: Log<Entry>,
+    /// Members that have yet to read messages from this number on are disconnected before those are let go of.
+    strict_from: u64,
     /// How many members there can be. Existing ones stay when it sinks below.
     capacity: usize,
     /// How many places are kept for sockets that are about to join.
     claimed: u32,
-    /// Idle memberships that want to be told of the next message. May name some that have left.
-    armed: Vec<Armed>,
-    /// An empty list with room in it, so that arming and firing in turn allocates nothing.
-    spare: Vec<Armed>,
     /// How many members left since `armed` was last swept.
     left: u32,
+    /// An empty list with room in it, so that arming and firing in turn allocates nothing.
+    spare: Vec<Armed>,
     /// Of the messages, how many are counted in another room as well.
     copies: u64,
     /// What those that left were due, less what those that are here were not: how many messages there were when each
@@ -121,7 +123,6 @@ struct Inner {
     due: u64,
     joins: u64,
     ledger: Option<Box<Ledger>>,
-    later: Option<Box<Later>>,
 }
 
 /// What few rooms have, for messages and members that come later.
@@ -158,6 +159,9 @@ pub(crate) struct Loss {
     pub(crate) breaks_policy: bool,
 }
 
+/// Above all message numbers: no member is disconnected for what it has not read.
+const LENIENT: u64 = u64::MAX;
+
 /// An emit to up to this many rooms allocates nothing.
 pub(crate) const MANY: usize = 16;
 
@@ -173,8 +177,7 @@ impl Topic {
             data: DataMap::default(),
             inner: Mutex::new(Inner {
                 log: Log::new(backlog.limits()),
-                overflow: backlog.policy(),
-                strict_from: if backlog.policy() == Overflow::Disconnect { 0 } else { u64::MAX },
+                strict_from: if backlog.policy() == Overflow::Disconnect { 0 } else { LENIENT },
                 members: Roll::new(),
                 capacity: usize::MAX,
                 claimed: 0,
@@ -244,13 +247,11 @@ impl Topic {
         }
         let mut inner = self.inner.lock();
         inner.set_limits(backlog.limits());
-        inner.strict_from = match (inner.overflow, backlog.policy()) {
-            (_, Overflow::DropOldest) => u64::MAX,
-            // Nobody has kept account of how far it has read in what came before.
-            (Overflow::DropOldest, Overflow::Disconnect) => inner.log.messages(),
-            (Overflow::Disconnect, Overflow::Disconnect) => inner.strict_from,
+        inner.strict_from = match backlog.policy() {
+            Overflow::DropOldest => LENIENT,
+            // Nobody has kept account of how far it has read in what came before, if it was lenient.
+            Overflow::Disconnect => inner.strict_from.min(inner.log.messages()),
         };
-        inner.overflow = backlog.policy();
     }
 
     pub(crate) fn capacity(&self) -> usize {

@@ -232,6 +232,12 @@ impl Membership {
         self.rare.as_ref().map_or(FOREVER, |rare| rare.until)
     }
 
+    /// Whether nothing about it is rare.
+    #[inline(always)]
+    pub(super) fn is_common(&self) -> bool {
+        self.rare.is_none()
+    }
+
     /// Whether it is one of many: neither over, nor with a gap to tell.
     pub(super) fn is_plain(&self) -> bool {
         self.rare.as_ref().is_none_or(|rare| rare.until == FOREVER && rare.gap.is_none())

@@ -159,6 +159,13 @@ impl Reader {
     /// Adds a membership to the pass, if it has something to read.
     #[inline(always)]
     pub(super) fn look(&mut self, place: usize) {
+        if self.memberships.list()[place].is_common() {
+            match self.memberships.cursors()[place].peek() {
+                Peek::Empty => return,
+                Peek::Item(sequence) if sequence >= self.horizon => return,
+                Peek::Item(_) | Peek::End => {}
+            }
+        }
         if let Some(sequence) = self.next_sequence(place) {
             self.heads.get_or_insert_default().push(sequence, place);
         }

@@ -1,7 +1,6 @@
 //! What becomes of a room's log, and of members that lag, when it is over its limit.
 
-use super::{Inner, Victims};
-use crate::config::Overflow;
+use super::{Inner, LENIENT, Victims};
 use crate::entry::Entry;
 use crate::log::Garbage;
 
@@ -12,7 +11,7 @@ impl Inner {
         while self.log.is_over() {
             // Members that were parked at the end of the head before are behind, though not in it.
             let is_behind = !self.log.head().is_unique() || self.log.has_parked();
-            if self.overflow == Overflow::Disconnect && is_behind {
+            if self.strict_from != LENIENT && is_behind {
                 let before = victims.len();
                 self.find_victims(victims);
                 if victims.len() > before {
