@@ -3,7 +3,7 @@
 
 use crate::actions::ACTIONS;
 use crate::common::watched;
-use crate::places::{self, Bring, Fate};
+use crate::places::{self, Fate, Scene};
 use crate::trap::{Act, Manner, ON_PURPOSE, Trap, caught, panics, watch_panics};
 use crate::world::{Witnesses, World};
 
@@ -11,11 +11,11 @@ use crate::world::{Witnesses, World};
 fn run_all(manner: Manner) {
     watch_panics();
     let (mut failed, mut cells) = (Vec::new(), 0);
-    for (place, fate, bring) in places::all().filter(|(_, fate, _)| !manner.panics || fate.is_survived()) {
+    for (place, fate, scene) in places::all().filter(|(_, fate, _)| !manner.panics || fate.is_survived()) {
         for (action, act) in ACTIONS {
             cells += 1;
             let name = format!("{action}, from inside {place}");
-            if caught(|| watched(&name, move || cell(fate, bring, act, manner))) {
+            if caught(|| watched(&name, move || cell(fate, scene, act, manner))) {
                 failed.push(name);
             }
         }
@@ -23,11 +23,11 @@ fn run_all(manner: Manner) {
     assert!(failed.is_empty(), "{} of {cells} cells failed: {failed:#?}", failed.len());
 }
 
-fn cell(fate: Fate, bring: Bring, act: Act, manner: Manner) {
-    let world = World::new();
+fn cell(fate: Fate, scene: Scene, act: Act, manner: Manner) {
+    let world = World::new(scene.recovers);
     let witnesses = Witnesses::new(&world);
     let trap = Trap::new(&world, act, manner);
-    let is_caught = caught(|| bring(&world, &trap));
+    let is_caught = caught(|| (scene.bring)(&world, &trap));
     // Nor was there a panic that was caught elsewhere.
     assert_eq!(panics(), vec![ON_PURPOSE; usize::from(manner.panics)]);
     assert_eq!(is_caught, manner.panics && fate == Fate::Caller);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::common::watched;
 use crate::counting::live_bytes;
-use crate::places::{self, Bring, Fate};
+use crate::places::{self, Fate, Scene};
 use crate::trap::{Manner, ON_PURPOSE, Trap, caught, panics, watch_panics};
 use crate::world::{Witnesses, World};
 
@@ -53,12 +53,12 @@ const CHECKS: [(&str, Check); 4] = [
 ];
 
 /// Springs a trap that does nothing but return or panic.
-fn play(bring: Bring, panics_there: bool) -> Outcome {
-    let world = World::new();
+fn play(scene: Scene, panics_there: bool) -> Outcome {
+    let world = World::new(scene.recovers);
     let witnesses = Witnesses::new(&world);
     let manner = Manner { panics: panics_there, ..Manner::default() };
     let trap = Trap::new(&world, |_| {}, manner);
-    let is_caught = caught(|| bring(&world, &trap));
+    let is_caught = caught(|| (scene.bring)(&world, &trap));
     let panics = panics();
     world.settle();
     (0..3).for_each(|_| world.emit());
@@ -76,10 +76,10 @@ fn play(bring: Bring, panics_there: bool) -> Outcome {
 }
 
 /// As [`play`], once more when what is made once in a thread was made.
-fn play_twice(bring: Bring, panics_there: bool) -> Outcome {
-    let outcome = play(bring, panics_there);
+fn play_twice(scene: Scene, panics_there: bool) -> Outcome {
+    let outcome = play(scene, panics_there);
     let before = live_bytes();
-    drop(play(bring, panics_there));
+    drop(play(scene, panics_there));
     Outcome { leaked: live_bytes() - before, ..outcome }
 }
 
@@ -87,8 +87,8 @@ fn play_twice(bring: Bring, panics_there: bool) -> Outcome {
 fn a_panic_anywhere_hurts_nobody_else() {
     watch_panics();
     let (mut failed, mut cells) = (Vec::new(), 0);
-    for (place, fate, bring) in places::all().filter(|(_, fate, _)| fate.is_survived()) {
-        let play = move || (play_twice(bring, true), play_twice(bring, false));
+    for (place, fate, scene) in places::all().filter(|(_, fate, _)| fate.is_survived()) {
+        let play = move || (play_twice(scene, true), play_twice(scene, false));
         let (panicked, returned) = watched(place, play);
         for (check, holds) in CHECKS {
             cells += 1;
@@ -109,8 +109,8 @@ fn a_panic_on_top_of_another_ends_the_process() {
     let doomed = || places::all().filter(|(_, fate, _)| !fate.is_survived());
     if let Ok(chosen) = env::var("ROOMCAST_DOOMED") {
         watch_panics();
-        let (_, _, bring) = doomed().find(|(place, ..)| *place == chosen).expect("a place");
-        play(bring, true);
+        let (_, _, scene) = doomed().find(|(place, ..)| *place == chosen).expect("a place");
+        play(scene, true);
         return;
     }
     assert!(doomed().count() > 0);

@@ -7,6 +7,7 @@ mod handlers;
 mod panicking;
 mod payloads;
 mod reading;
+mod recovery;
 mod values;
 
 use std::sync::Arc;
@@ -40,8 +41,16 @@ pub(crate) type Bring = fn(&Arc<World>, &Trap);
 
 pub(crate) type Place = (&'static str, Fate, Bring);
 
+/// Where it is brought to do so.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene {
+    pub(crate) bring: Bring,
+    /// Whether sessions are kept there.
+    pub(crate) recovers: bool,
+}
+
 /// All places.
-pub(crate) fn all() -> impl Iterator<Item = Place> {
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, Fate, Scene)> {
     let tables = [
         reading::PLACES,
         payloads::PLACES,
@@ -52,5 +61,7 @@ pub(crate) fn all() -> impl Iterator<Item = Place> {
         #[cfg(panic = "unwind")]
         panicking::PLACES,
     ];
-    tables.into_iter().flatten().copied()
+    let plain = tables.into_iter().flatten().map(|place| (place, false));
+    let all = plain.chain(recovery::PLACES.iter().map(|place| (place, true)));
+    all.map(|(&(name, fate, bring), recovers)| (name, fate, Scene { bring, recovers }))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use roomcast::{
     ClientPacket, Connection, Delivery, DisconnectReason, Engine, Failure, Inbox, IntoPayload, Namespace,
-    Outbox, Payload, ServerPacket, Socket, Transport,
+    Outbox, Payload, Recovery, ServerPacket, SessionKey, Socket, Transport,
 };
 
 use crate::common::messages;
@@ -27,6 +27,8 @@ pub(crate) struct World {
     pub(crate) inbox: Reader<Inbox>,
     pub(crate) connection: Connection,
     pub(crate) client: Socket,
+    /// The client's, if it was given one.
+    key: Option<SessionKey>,
     pub(crate) outbox: Reader<Outbox>,
     pub(crate) line: Arc<Line>,
     pub(crate) other: Socket,
@@ -50,19 +52,29 @@ pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 struct Numbered(usize, #[expect(dead_code, reason = "it is counted")] Arc<()>);
 
 impl World {
-    pub(crate) fn new() -> Arc<Self> {
-        let engine = Engine::builder()
+    /// One in which sessions are kept of clients whose lines are lost, or none.
+    pub(crate) fn new(recovers: bool) -> Arc<Self> {
+        let mut builder = Engine::builder()
             .backlog(messages(BACKLOG))
             .shards(1) // whoever holds the lock of one room's name holds that of all
             .and_then(|builder| builder.membership_backlog(16))
             .and_then(|builder| builder.inbound_queue(4))
-            .unwrap()
-            .build();
+            .unwrap();
+        if recovers {
+            builder = builder.recovery(Recovery::new(60 * SECOND));
+        }
+        let engine = builder.build();
         let namespace = engine.of("/scene").unwrap();
         let reports = watched_for_panics(&engine, &namespace);
         let line = Arc::<Line>::default();
-        let (connection, outbox) = engine.connect(Wire(Arc::clone(&line)));
+        let (connection, mut outbox) = engine.connect(Wire(Arc::clone(&line)));
         enter(&connection, "/scene");
+        let mut key = None;
+        outbox.drain(|packet| {
+            if let ServerPacket::Connect { session, .. } = packet {
+                key = session;
+            }
+        });
         let client = connection.socket("/scene").unwrap();
         let ((local, inbox), (other, other_inbox)) = (namespace.connect(), namespace.connect());
         for socket in [&local, &client, &other] {
@@ -82,6 +94,7 @@ impl World {
             local,
             connection,
             client,
+            key,
             line,
             other,
             reports,
@@ -113,6 +126,20 @@ impl World {
     pub(crate) fn receive(&self, event: &str) {
         let (namespace, payload) = ("/scene", Payload::default());
         let _ = self.connection.receive(ClientPacket::Event { namespace, event, payload, ack: None });
+    }
+
+    /// The client's line is lost.
+    pub(crate) fn lose(&self) {
+        drop(self.outbox.take());
+    }
+
+    /// The client comes back, on a line of its own.
+    pub(crate) fn come_back(&self) {
+        let (namespace, auth) = ("/scene", Payload::default());
+        let session = self.key.expect("sessions are kept");
+        let (connection, outbox) = self.engine.connect(());
+        let _ = connection.receive(ClientPacket::Resume { namespace, auth, session, seen: None });
+        self.outbox.put(outbox);
     }
 
     /// A new client that asks to be in a namespace.
@@ -239,6 +266,12 @@ impl<E: End> Reader<E> {
     /// Takes it, if it is there and nobody uses it.
     pub(crate) fn take(&self) -> Option<E> {
         self.end.try_lock()?.take()
+    }
+
+    /// Has it read from this from now on, unless it is being used.
+    pub(crate) fn put(&self, end: E) {
+        let old = self.end.try_lock().map(|mut held| held.replace(end));
+        drop(old);
     }
 
     pub(crate) fn read(&self) {
