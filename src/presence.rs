@@ -165,11 +165,14 @@ impl Presence {
     ///
     /// # Errors
     ///
-    /// If it is not present, or the metadata cannot be made a payload; then nothing has changed.
+    /// If it is closed or not present, or the metadata cannot be made a payload; then nothing has changed.
     pub fn update(&self, socket: &Socket, meta: impl IntoPayload) -> Result<(), PresenceError> {
         self.check(socket)?;
-        let before = self.core.roster.update(socket.id(), meta.into_payload()?);
-        before.map(drop).map_err(|_| PresenceError::NotPresent)
+        let meta = meta.into_payload()?;
+        // Who is present is in the room. While it is held there it is not closed meanwhile, and not present for that.
+        let update = || self.core.roster.update(socket.id(), meta);
+        let before = socket.core().while_in(self.room.topic(), update)?;
+        before.and_then(Result::ok).map(drop).ok_or(PresenceError::NotPresent)
     }
 
     /// Ends the presence of a socket, and returns whether it was present. It stays in the room.

@@ -146,6 +146,7 @@ fn what_is_refused_changes_nothing() {
     guest.disconnect("gone");
     let closed = PresenceError::Closed(DisconnectReason::from("gone"));
     assert_eq!(presence.track(&guest, "guest", ()), Err(closed.clone()));
+    assert_eq!(presence.update(&guest, ()), Err(closed.clone()));
     assert_eq!((presence.watch(&guest), presence.watch_count(&guest)), (Err(closed.clone()), Err(closed)));
     assert_eq!((presence.list(), presence.watchers()), (before, (1, 0)));
 }

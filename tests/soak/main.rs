@@ -33,6 +33,7 @@
 //!   sees a gap of it and lives, and whoever does not read at all is disconnected too.
 //! - **Who comes back** after its line was cut, with what was on it lost, has its socket and misses nothing: its account goes
 //!   on as if nothing had been. If it does not, more was emitted meanwhile than rooms keep, or it was disconnected for that.
+//! - **Recorded** and done again, each read is what it was. With the feature `record`, in a run of its own.
 //! - **Answers** come from whom was asked, with what it answered, and nobody waits for a socket that is gone.
 //!
 //! Ten times in a run all threads stop and all clients read on. Then, exactly: what was lost is what was told, rooms have
@@ -54,6 +55,8 @@ mod intake;
 mod lobby;
 mod moving;
 mod random;
+#[cfg(feature = "record")]
+mod recorded;
 mod tally;
 mod walk;
 mod worker;
@@ -83,6 +86,9 @@ struct Settings {
     sockets: u32,
     deliveries: u64,
     stalled_percent: u32,
+    /// Whether it is recorded, and done again in the end.
+    #[cfg(feature = "record")]
+    is_recorded: bool,
 }
 
 impl Settings {
@@ -95,6 +101,8 @@ impl Settings {
             sockets: 128,
             deliveries: SHORT,
             stalled_percent: 5,
+            #[cfg(feature = "record")]
+            is_recorded: false,
         };
         for setting in env::var("ROOMCAST_SOAK").unwrap_or_default().split_whitespace() {
             let (name, value) = setting.split_once('=').expect("name=value");
@@ -130,6 +138,14 @@ fn every_delivery_is_as_promised() {
 fn every_delivery_is_as_promised_on_one_thread() {
     let settings = Settings::from_env();
     soak(Settings { threads: 1, deliveries: settings.deliveries.min(SHORT / 4), ..settings });
+}
+
+/// And so it is the second time.
+#[test]
+#[cfg(feature = "record")]
+fn what_was_recorded_is_delivered_again() {
+    let settings = Settings::from_env();
+    soak(Settings { is_recorded: true, deliveries: settings.deliveries.min(SHORT / 4), ..settings });
 }
 
 fn soak(settings: Settings) {
@@ -253,6 +269,8 @@ impl Run {
 
     /// Has all clients go, and checks that nothing is left.
     fn end(self) {
+        #[cfg(feature = "record")]
+        let recorded = self.world.recorded;
         let World { engine, namespace, slots, handles, muted, pairs, lobbies, live, .. } = self.world;
         drop(slots);
         engine.tick(KEEP * 2); // nobody comes back
@@ -261,6 +279,12 @@ impl Run {
         assert_eq!(namespace.rooms(), []);
         assert_eq!(live.load(Ordering::SeqCst), 0, "payloads that were not dropped");
         engine.close();
+        #[cfg(feature = "record")]
+        if let Some(recorded) = recorded {
+            let delivered = self.world.delivered.into_inner();
+            let again = recorded.replay();
+            assert!(again >= delivered, "{delivered} deliveries, and {again}");
+        }
     }
 }
 

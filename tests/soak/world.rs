@@ -14,6 +14,8 @@ use crate::Settings;
 use crate::client::{Client, handle_say};
 use crate::lobby::GUESTS;
 use crate::moving::Kept;
+#[cfg(feature = "record")]
+use crate::recorded::Recorded;
 use crate::walk;
 
 /// The most threads that publish.
@@ -116,6 +118,8 @@ pub(crate) struct Slot {
 pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) engine: Engine,
+    #[cfg(feature = "record")]
+    pub(crate) recorded: Option<Recorded>,
     pub(crate) namespace: Namespace,
     pub(crate) event: EventHandle,
     pub(crate) names: Arc<[RoomName]>,
@@ -146,6 +150,8 @@ impl World {
         let recovery = Recovery::new(KEEP).messages(UNSEEN).unwrap();
         let engine =
             Engine::builder().backlog(backlog).volatile_backlog(VOLATILE_BACKLOG).recovery(recovery).build();
+        #[cfg(feature = "record")]
+        let recorded = settings.is_recorded.then(|| Recorded::new(&engine));
         let namespace = engine.of(PATH).unwrap();
         let rooms = settings.rooms;
         let names: Arc<[_]> = (0..rooms)
@@ -189,6 +195,8 @@ impl World {
             ticks: AtomicU64::default(),
             settings,
             engine,
+            #[cfg(feature = "record")]
+            recorded,
             names,
             handles,
             muted: namespace.room(MUTED).unwrap(),
