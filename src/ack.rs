@@ -26,6 +26,7 @@ use crate::ack::answers::Answers;
 use crate::ack::table::{AckTable, Listener, Pending, Timer, TooManyAcks};
 use crate::clock::Clock;
 use crate::error::AckError;
+use crate::members::Asked;
 use crate::payload::Payload;
 use crate::slab::SocketId;
 use crate::sync::bounded;
@@ -121,8 +122,8 @@ impl Acks {
     }
 
     /// Says who was sent the message, once, in the order in which they are to be listed.
-    pub(crate) fn sent_to(&self, recipients: Vec<SocketId>) {
-        self.table.fix_recipients(&self.pending, recipients);
+    pub(crate) fn sent_to(&self, recipients: impl Into<Asked>) {
+        self.table.fix_recipients(&self.pending, recipients.into());
     }
 
     /// Gives the recipients until the engine's clock is `timeout` later than now. Whoever has not answered
@@ -246,7 +247,7 @@ impl Ack {
 
     /// Says that the recipient was sent the message, once.
     pub(crate) fn sent(&self) {
-        self.0.sent_to(self.0.pending.to().into_iter().collect());
+        self.0.sent_to(Asked::One(self.0.pending.to().expect("made for one socket")));
     }
 
     /// Gives the recipient until the engine's clock is `timeout` later than now, as [`Acks::timeout`].

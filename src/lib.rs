@@ -60,6 +60,7 @@ mod ledger;
 mod listeners;
 mod log;
 mod mailbox;
+mod members;
 mod merge;
 #[cfg(all(test, roomcast_loom))]
 mod models;

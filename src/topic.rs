@@ -56,6 +56,7 @@ use crate::entry::Entry;
 use crate::history::{Found, Past};
 use crate::ledger::{Account, Ledger};
 use crate::log::{Garbage, Log};
+use crate::members::Members;
 use crate::name::RoomName;
 use crate::order::Order;
 use crate::roll::Roll;
@@ -125,13 +126,15 @@ struct Inner {
     ledger: Option<Box<Ledger>>,
 }
 
-/// What few rooms have, for messages and members that come later.
+/// What few rooms have, mostly for messages and members that come later.
 #[derive(Debug, Default)]
 struct Later {
     /// What later messages with the same keys are to replace.
     newest: Newest,
     /// What is kept for those who join later.
     kept: Option<Kept>,
+    /// The members, if somebody has asked all of them, and nobody has joined or left since.
+    listed: Option<std::sync::Arc<Members>>,
 }
 
 #[derive(Debug)]
@@ -340,6 +343,7 @@ impl Topic {
             order.journal().joined(name, post.id(), inner.members.is_empty());
         }
         let since = order.next();
+        inner.forget_list();
         inner.members.push(since, Arc::clone(post));
         inner.joins += 1;
         inner.due = inner.due.wrapping_sub(inner.log.messages());
@@ -360,6 +364,7 @@ impl Topic {
     ) -> bool {
         let mut inner = self.inner.lock();
         let until = order.next();
+        inner.forget_list();
         let member = inner.members.remove(since);
         debug_assert!(member.is_some(), "a membership ends once");
         trash.tell(order, post, Change::Left { since, until, at: inner.log.taken() }, pile);
@@ -536,6 +541,21 @@ impl Inner {
             return true;
         }
         self.members.len() + (self.claimed as usize) < self.capacity
+    }
+
+    /// The members, in joining order.
+    fn list(&mut self) -> std::sync::Arc<Members> {
+        let listed = &mut self.later.get_or_insert_default().listed;
+        let members = || Members::new(self.members.iter().map(|(_, post)| post.id()).collect());
+        std::sync::Arc::clone(listed.get_or_insert_with(|| std::sync::Arc::new(members())))
+    }
+
+    /// Others are members now.
+    #[inline]
+    fn forget_list(&mut self) {
+        if let Some(later) = &mut self.later {
+            later.listed = None;
+        }
     }
 
     /// Whether it keeps messages for those who join later.

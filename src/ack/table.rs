@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! * *One resolution per recipient.* A recipient's [`Fate`] leaves `Waiting` once, under the pending's lock:
-//!   it has answered, or it is gone. Whoever still waits when the end comes has timed out.
+//! * *One resolution per recipient.* A recipient is given a [`Fate`] once, under the pending's lock: it has answered, or
+//!   it is gone. Who has none when the end comes has timed out.
 //! * *One end.* A pending goes from `Open` to `Done` once, under its lock, when its recipients are known and
 //!   none of them waits, or its time is over. Whoever does that gets its listener and its timer out, and
 //!   nobody else can.
@@ -18,6 +18,7 @@
 //! Payloads, wakers and callbacks are moved out, and run or dropped when the lock is released.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 // Pendings are held weakly by timers, and loom's `Arc` knows no `Weak`.
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::ack::answers::Answers;
 use crate::clock::{Clock, TimerId};
 use crate::error::AckError;
 use crate::foreign::contain;
+use crate::members::Asked;
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
 use crate::slab::SocketId;
@@ -79,19 +81,16 @@ enum Phase {
 /// What has come in so far.
 #[derive(Default)]
 struct Round {
-    /// In the order in which they are to be listed, once they are known.
-    recipients: Option<Vec<SocketId>>,
-    /// Those of the recipients. Before those are known: of whoever answered or went.
+    /// Once they are known.
+    recipients: Option<Asked>,
+    /// Of those recipients that have one. Before those are known: of whoever answered or went.
     fates: BTreeMap<SocketId, Fate>,
     /// As they came.
     answers: Vec<(SocketId, Payload)>,
-    /// How many fates are `Waiting`.
-    waiting: usize,
     is_expired: bool,
 }
 
 enum Fate {
-    Waiting,
     Answered,
     Gone(DisconnectReason),
 }
@@ -155,7 +154,7 @@ impl AckTable {
 
     /// Says who was sent the message, once, in the order in which they are to be listed. What others
     /// answered meanwhile is dropped. With none, or none that has yet to answer, it is done.
-    pub(crate) fn fix_recipients(&self, pending: &Pending, recipients: Vec<SocketId>) {
+    pub(crate) fn fix_recipients(&self, pending: &Pending, recipients: Asked) {
         if let Some(strangers) = self.update(pending, |round| round.fix_recipients(recipients)) {
             release(strangers);
         }
@@ -353,15 +352,10 @@ impl Phase {
 }
 
 impl Round {
-    fn fix_recipients(&mut self, recipients: Vec<SocketId>) -> Vec<(SocketId, Payload)> {
+    fn fix_recipients(&mut self, recipients: Asked) -> Vec<(SocketId, Payload)> {
         debug_assert!(self.recipients.is_none(), "fixed once");
-        let mut early = std::mem::take(&mut self.fates);
-        for &socket in &recipients {
-            let fate = self.fates.entry(socket);
-            fate.or_insert_with(|| early.remove(&socket).unwrap_or(Fate::Waiting));
-        }
-        self.waiting = self.fates.values().filter(|fate| matches!(fate, Fate::Waiting)).count();
-        let is_recipient = |(from, _): &(SocketId, Payload)| self.fates.contains_key(from);
+        self.fates.retain(|socket, _| recipients.contains(*socket));
+        let is_recipient = |(from, _): &(SocketId, Payload)| recipients.contains(*from);
         let (answers, strangers) = std::mem::take(&mut self.answers).into_iter().partition(is_recipient);
         self.answers = answers;
         self.recipients = Some(recipients);
@@ -382,34 +376,30 @@ impl Round {
     }
 
     fn resolve(&mut self, socket: SocketId, to: Fate) -> bool {
-        match self.fates.get_mut(&socket) {
-            Some(fate @ Fate::Waiting) => {
-                *fate = to;
-                self.waiting -= 1;
-            }
-            None if self.recipients.is_none() => _ = self.fates.insert(socket, to),
-            _ => return false,
+        if self.recipients.as_ref().is_some_and(|recipients| !recipients.contains(socket)) {
+            return false;
         }
+        let Entry::Vacant(fate) = self.fates.entry(socket) else { return false };
+        fate.insert(to);
         true
     }
 
     fn is_over(&self) -> bool {
-        self.recipients.is_some() && (self.waiting == 0 || self.is_expired)
+        let recipients = self.recipients.as_ref();
+        recipients.is_some_and(|recipients| self.is_expired || self.fates.len() == recipients.len())
     }
 
     fn counts(&self) -> (usize, usize) {
-        (self.answers.len(), self.recipients.as_ref().map_or(0, |_| self.fates.len()))
+        (self.answers.len(), self.recipients.as_ref().map_or(0, Asked::len))
     }
 
     fn into_answers(self) -> Answers {
-        let mut fates = self.fates;
-        // Taken out, so that one that was listed twice is not twice in the answers.
-        let missing =
-            self.recipients.into_iter().flatten().filter_map(|socket| match fates.remove(&socket)? {
-                Fate::Waiting => Some((socket, AckError::TimedOut)),
-                Fate::Gone(reason) => Some((socket, AckError::Disconnected(reason))),
-                Fate::Answered => None,
-            });
+        let recipients = self.recipients.iter().flat_map(Asked::iter);
+        let missing = recipients.filter_map(|socket| match self.fates.get(&socket) {
+            None => Some((socket, AckError::TimedOut)),
+            Some(Fate::Gone(reason)) => Some((socket, AckError::Disconnected(reason.clone()))),
+            Some(Fate::Answered) => None,
+        });
         Answers::new(self.answers, missing)
     }
 }

@@ -29,7 +29,7 @@ impl Rig {
 
     fn sent_to(&self, sockets: &[u64]) -> Acks {
         let acks = self.open();
-        acks.sent_to(sockets.iter().map(|&number| socket(number)).collect());
+        acks.sent_to(sockets.iter().map(|&number| socket(number)).collect::<Vec<_>>());
         acks
     }
 
@@ -178,7 +178,7 @@ fn early_answers_and_departures_are_remembered() {
     assert!(rig.answer(id, 8, "stranger"));
     rig.gone(9);
     assert!(!acks.is_done());
-    acks.sent_to([3, 2, 1].map(socket).into());
+    acks.sent_to([3, 2, 1].map(socket).to_vec());
     assert_eq!((acks.answered(), acks.expected(), acks.is_done()), (1, 3, false));
     assert!(rig.answer(id, 3, "late enough"));
     assert_eq!(shown(&acks.wait()), "1:early 3:late enough 2-gone");
@@ -471,7 +471,7 @@ fn panics_of_callbacks_wakers_and_payloads_end_there() {
     let acks = rig.open();
     assert!(rig.table.answer(acks.id(), socket(8), bomb()));
     assert!(rig.table.answer(acks.id(), socket(9), bomb()));
-    acks.sent_to([1, 2, 3].map(socket).into());
+    acks.sent_to([1, 2, 3].map(socket).to_vec());
     assert!(rig.table.answer(acks.id(), socket(1), bomb()));
     assert!(rig.table.answer(acks.id(), socket(2), bomb()));
     drop(acks);

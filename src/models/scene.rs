@@ -139,6 +139,7 @@ impl Scene {
         let (published, sockets) =
             Topic::publish_listed(&listed(rooms, except), entry, &self.order, &mut victims, Hold::none());
         assert!(victims.is_empty());
+        let sockets: Vec<_> = sockets.iter().collect();
         assert!(published.is_some() || sockets.is_empty());
         sockets
     }

@@ -89,3 +89,20 @@ fn a_place_that_is_claimed_is_nobody_elses() {
 fn rooms_print_which_they_are() {
     assert_eq!(format!("{:?}", room()), "Topic { id: 1, kind: Everyone, .. }");
 }
+
+#[test]
+fn who_is_asked_is_listed_once_for_as_long_as_the_members_are_the_same() {
+    let (room, order) = (room(), Order::new());
+    let list = || room.inner.lock().list();
+    let [ann, bob] = [1, 2].map(|number| Sleeper::new(&room, &order, number));
+    let ids = |sleepers: &[&Sleeper]| sleepers.iter().map(|it| it.post.id()).collect::<Vec<_>>();
+    let first = list();
+    assert_eq!(first.iter().collect::<Vec<_>>(), ids(&[&ann, &bob]));
+    publish(&room, &order);
+    assert!(std::sync::Arc::ptr_eq(&first, &list()));
+    let cat = Sleeper::new(&room, &order, 3);
+    assert_eq!(list().iter().collect::<Vec<_>>(), ids(&[&ann, &bob, &cat]));
+    ann.leave(&room, &order);
+    assert_eq!(list().iter().collect::<Vec<_>>(), ids(&[&bob, &cat]));
+    assert_eq!(first.iter().collect::<Vec<_>>(), ids(&[&ann, &bob]));
+}

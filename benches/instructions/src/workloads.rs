@@ -35,6 +35,12 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         rounds: 4,
         run: publish_union,
     },
+    Workload {
+        name: "publish-asking",
+        what: "an emit to a room of 1,000 that all are to answer",
+        rounds: 8,
+        run: publish_asking,
+    },
     Workload { name: "publish-direct", what: "an emit to one socket", rounds: 32, run: publish_direct },
     Workload {
         name: "publish-latest",
@@ -285,6 +291,16 @@ fn publish_union(rounds: u64) -> u64 {
 fn publish_direct(rounds: u64) -> u64 {
     World::new(BURST, 1, |_| vec![0]).publishes(rounds, 1, |world, number| {
         world.sockets[number].emit(&world.event, &world.payload).expect("it is connected");
+    })
+}
+
+fn publish_asking(rounds: u64) -> u64 {
+    World::crowd().rounds(rounds, |world, is_counted| {
+        let ask = |_| world.rooms[0].emit_with_ack(&world.event, &world.payload).expect("few are asked");
+        let asked: Vec<_> = section(is_counted, || (0..BURST).map(ask).collect());
+        drop(asked);
+        assert_eq!(world.drain(), MEMBERS as u64 * BURST as u64);
+        BURST as u64
     })
 }
 

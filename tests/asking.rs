@@ -1,0 +1,117 @@
+//! Who is asked by a message that wants an answer, as members come and go: those who are there at that moment, each once.
+//! Nobody else's answer counts.
+
+use std::collections::BTreeSet;
+
+use roomcast::{AckError, Engine, Inbox, Namespace, Socket, SocketId};
+
+const ROOMS: [&str; 3] = ["red", "green", "blue"];
+
+/// Numbers that look random, the same for a seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as usize % limit
+    }
+
+    fn one_in(&mut self, limit: usize) -> bool {
+        self.below(limit) == 0
+    }
+
+    fn room(&mut self) -> &'static str {
+        ROOMS[self.below(ROOMS.len())]
+    }
+}
+
+struct World {
+    chat: Namespace,
+    random: Random,
+    sockets: Vec<(Socket, Inbox)>,
+}
+
+impl World {
+    /// A socket comes, joins, leaves or goes.
+    fn change(&mut self) {
+        let Self { chat, random, sockets } = self;
+        let place = random.below(sockets.len() + 1);
+        let Some((socket, _)) = sockets.get(place) else { return sockets.push(chat.connect()) };
+        match random.below(8) {
+            0 => drop(sockets.swap_remove(place)),
+            1..=3 => _ = socket.leave(random.room()).unwrap(),
+            _ => _ = socket.join(random.room()).unwrap(),
+        }
+    }
+
+    /// Asks one room or two, with or without a sender, and with or without one that is left out.
+    fn ask(&mut self) {
+        let Self { chat, random, sockets } = self;
+        let mut one = |often| {
+            let place = random.below(sockets.len().max(1));
+            sockets.get(place).filter(|_| random.one_in(often)).map(|(socket, _)| socket.clone())
+        };
+        let (sender, left_out) = (one(2), one(3));
+        let (room, other) = (random.room(), random.one_in(3).then(|| random.room()));
+        let mut whom = sender.as_ref().map_or_else(|| chat.to(room), |sender| sender.to(room));
+        whom = other.into_iter().fold(whom, |whom, room| whom.to(room));
+        whom = left_out.iter().fold(whom, |whom, socket| whom.except(socket.id()));
+        let rooms = [Some(room), other];
+        let members = rooms.into_iter().flatten().flat_map(|room| chat.members(room));
+        let mut expected: BTreeSet<SocketId> = members.collect();
+        for socket in [&sender, &left_out].into_iter().flatten() {
+            expected.remove(&socket.id());
+        }
+        let asked = whom.emit_with_ack("ask", ()).unwrap();
+        assert_eq!((asked.answered(), asked.expected()), (0, expected.len()));
+
+        let mut answered = BTreeSet::new();
+        for (socket, inbox) in sockets.iter_mut() {
+            let mut question = None;
+            inbox.drain(|delivery| question = delivery.ack_id());
+            assert_eq!(question.is_some(), expected.contains(&socket.id()));
+            if let Some(id) = question.filter(|_| random.one_in(2)) {
+                assert!(socket.answer(id, "yes"));
+                answered.insert(socket.id());
+            }
+        }
+        let answers = asked.cancel();
+        assert_eq!(answers.answered().map(|(socket, _)| socket).collect::<BTreeSet<_>>(), answered);
+        let missing: Vec<_> = answers.missing().collect();
+        assert!(missing.iter().all(|(_, why)| **why == AckError::TimedOut));
+        let missing: BTreeSet<_> = missing.into_iter().map(|(socket, _)| socket).collect();
+        assert_eq!(answers.len(), expected.len());
+        assert_eq!(missing, &expected - &answered);
+    }
+}
+
+#[test]
+fn those_who_are_there_are_asked() {
+    for seed in 1..=20 {
+        let chat = Engine::new().of("/chat").unwrap();
+        let mut world = World { chat, random: Random(seed << 32 | seed), sockets: Vec::new() };
+        for _ in 0..200 {
+            (0..world.random.below(4)).for_each(|_| world.change());
+            world.ask();
+        }
+    }
+}
+
+#[test]
+fn an_answer_of_one_that_was_not_asked_does_not_count() {
+    let chat = Engine::new().of("/chat").unwrap();
+    let [(ann, mut inbox), (bob, _bob), (cat, _cat)] = [(); 3].map(|()| chat.connect());
+    [&ann, &bob].into_iter().for_each(|socket| _ = socket.join("room").unwrap());
+    let asked = bob.to("room").emit_with_ack("ask", ()).unwrap();
+    let mut id = None;
+    inbox.drain(|delivery| id = delivery.ack_id());
+    let id = id.unwrap();
+    cat.join("room").unwrap();
+    assert!(!bob.answer(id, "not me") && !cat.answer(id, "nor me"));
+    assert!(ann.answer(id, "yes") && !ann.answer(id, "twice"));
+    let answers = asked.wait();
+    assert!(answers.is_complete() && answers.len() == 1);
+    assert_eq!(answers.get(ann.id()).unwrap().as_ref().unwrap().as_str(), Some("yes"));
+}
