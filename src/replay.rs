@@ -240,3 +240,6 @@ impl<R> fmt::Debug for Replay<R> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(roomcast_loom)))]
+mod tests;

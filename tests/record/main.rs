@@ -4,6 +4,7 @@
 mod files;
 mod program;
 mod seen;
+mod texts;
 mod threads;
 mod uses;
 

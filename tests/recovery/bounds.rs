@@ -205,3 +205,9 @@ fn a_question_that_was_sent_takes_no_place() {
         (vec!["a".to_owned(), "b".to_owned()], Some(Resumption::Recovered))
     );
 }
+
+#[test]
+fn what_is_kept_is_shown() {
+    let shown = format!("{:?}", Recovery::new(KEEP).messages(7).unwrap().sessions(3).unwrap());
+    assert!(shown.starts_with("Recovery { time: 60s, sessions: 3, messages: 7, bytes: "), "{shown}");
+}
