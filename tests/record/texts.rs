@@ -129,4 +129,14 @@ fn errors_say_what_is_wrong() {
         assert_eq!(error.to_string(), text);
         assert!(error.source().is_none());
     }
+    let (input, what) = (7, "it is another");
+    for (error, text) in [
+        (ReplayError::Invalid { input, problem: what.into() }, "input 7 makes no sense: it is another"),
+        (
+            ReplayError::Diverged { input, what: what.into() },
+            "the replay is different from input 7 on: it is another",
+        ),
+    ] {
+        assert_eq!(error.to_string(), text);
+    }
 }

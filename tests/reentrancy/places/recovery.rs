@@ -2,7 +2,6 @@
 
 use super::Fate::{Contained, Told};
 use super::Place;
-use crate::world::World;
 
 pub(super) const PLACES: &[Place] = &[
     ("on_away", Told("socket: on_away"), |w, trap| {
