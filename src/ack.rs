@@ -122,8 +122,8 @@ impl Acks {
     }
 
     /// Says who was sent the message, once, in the order in which they are to be listed.
-    pub(crate) fn sent_to(&self, recipients: impl Into<Asked>) {
-        self.table.fix_recipients(&self.pending, recipients.into());
+    pub(crate) fn sent_to(&self, recipients: Asked) {
+        self.table.fix_recipients(&self.pending, recipients);
     }
 
     /// Gives the recipients until the engine's clock is `timeout` later than now. Whoever has not answered

@@ -27,8 +27,9 @@ impl Broadcast<'_> {
     /// or has not answered when the [timeout](Acks::timeout) is over; then the answers are complete. For
     /// nobody they are from the start.
     ///
-    /// Costs O(1) for one room, as an emit does, and O(members) the first time and whenever the room has others since:
-    /// to list whose answers are awaited. For several rooms, or with one left out, O(members) each time.
+    /// Costs O(1) for one room, or for the whole namespace, as an emit does; but O(members) the first time, and again
+    /// after somebody has joined or left, to list whose answers are awaited. For several rooms, or with one left out,
+    /// that each time. The list is kept with the room until somebody joins or leaves.
     ///
     /// ```
     /// use std::time::Duration;

@@ -236,6 +236,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(panic = "unwind")]
     fn a_timer_that_panics_keeps_none_from_running() {
         let rig = Rig::default();
         rig.schedule_and(1, 1, |_| panic!("as it should"));

@@ -150,6 +150,7 @@ mod tests {
 
     /// One panic in the middle of another ends the process: one `contain` around all of them would not do.
     #[test]
+    #[cfg(panic = "unwind")]
     fn encodings_may_all_panic_when_they_are_dropped() {
         #[derive(Clone)]
         struct Rude;
@@ -221,6 +222,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(panic = "unwind")]
     fn a_codec_that_panics_leaves_the_place_to_the_next() {
         struct Once(AtomicUsize);
         impl Codec for Once {

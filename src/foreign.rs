@@ -34,6 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(panic = "unwind")]
     fn a_panic_ends_here_with_its_message() {
         assert_eq!(catch(|| 7), Ok(7));
         assert_eq!(catch(|| panic!("plain")), Err::<(), _>("plain".into()));
@@ -42,6 +43,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(panic = "unwind")]
     fn what_was_thrown_may_panic_when_it_is_dropped() {
         struct Again;
         impl Drop for Again {

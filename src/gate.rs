@@ -51,6 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(panic = "unwind")]
     fn who_comes_while_it_is_shut_waits() {
         let gate = Arc::new(Gate::new());
         let (sender, passed) = channel();

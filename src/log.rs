@@ -41,7 +41,7 @@ pub(crate) type Garbage<T> = SmallVec<[SegmentRef<T>; 2]>;
 
 /// How much a log keeps for cursors that do not read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
+#[repr(C)] // what an append looks at comes first, as in a log
 pub(crate) struct Limits {
     /// What may come after the head before the head goes.
     pub(crate) backlog: Position,

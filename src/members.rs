@@ -1,31 +1,22 @@
-//! Who was a member at one moment: a list that is shared by all that were sent to just those.
+//! Who was a member at one moment: one list, shared by all messages that were sent to just those.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
 use crate::slab::SocketId;
 
 /// Sockets, each once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Members {
     listed: Vec<SocketId>,
-    /// The same ones, to be found.
-    sorted: Box<[SocketId]>,
+    /// The same ones, to be found. Made when one is looked for: a list is made under locks.
+    sorted: OnceLock<Box<[SocketId]>>,
 }
 
 impl Members {
-    /// Those of a list, in its order. O(n log n).
-    pub(crate) fn new(mut listed: Vec<SocketId>) -> Self {
-        let mut sorted = listed.clone();
-        sorted.sort_unstable();
-        sorted.dedup();
-        if sorted.len() < listed.len() {
-            let mut seen = HashSet::new();
-            listed.retain(|id| seen.insert(*id));
-        }
-        Self { listed, sorted: sorted.into() }
+    pub(crate) fn new(listed: Vec<SocketId>) -> Self {
+        Self { listed, sorted: OnceLock::new() }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = SocketId> {
@@ -36,9 +27,15 @@ impl Members {
         self.listed.len()
     }
 
-    /// O(log n).
+    /// O(log n), but for the first time.
     fn contains(&self, socket: SocketId) -> bool {
-        self.sorted.binary_search(&socket).is_ok()
+        let sort = || {
+            let mut sorted = self.listed.clone().into_boxed_slice();
+            sorted.sort_unstable();
+            debug_assert!(sorted.windows(2).all(|pair| pair[0] < pair[1]), "each is listed once");
+            sorted
+        };
+        self.sorted.get_or_init(sort).binary_search(&socket).is_ok()
     }
 }
 
@@ -48,7 +45,7 @@ pub(crate) enum Asked {
     One(SocketId),
     Several {
         members: Arc<Members>,
-        /// Who is left out by identity, each once; may name some that are no members.
+        /// Who is left out by identity, sorted; may name some that are no members.
         left_out: SmallVec<[SocketId; 2]>,
         len: usize,
     },
@@ -56,7 +53,8 @@ pub(crate) enum Asked {
 
 impl Asked {
     /// Those of the members that are not left out. O(left out · log members).
-    pub(crate) fn several(members: Arc<Members>, left_out: SmallVec<[SocketId; 2]>) -> Self {
+    pub(crate) fn several(members: Arc<Members>, mut left_out: SmallVec<[SocketId; 2]>) -> Self {
+        left_out.sort_unstable();
         let missing = left_out.iter().filter(|socket| members.contains(**socket)).count();
         Self::Several { len: members.len() - missing, members, left_out }
     }
@@ -73,7 +71,7 @@ impl Asked {
         match self {
             Self::One(one) => *one == socket,
             Self::Several { members, left_out, .. } => {
-                members.contains(socket) && !left_out.contains(&socket)
+                members.contains(socket) && left_out.binary_search(&socket).is_err()
             }
         }
     }
@@ -84,13 +82,14 @@ impl Asked {
             Self::One(one) => (Some(*one), None),
             Self::Several { members, left_out, .. } => (None, Some((members, left_out))),
         };
-        let several = several
-            .into_iter()
-            .flat_map(|(members, left_out)| members.iter().filter(|socket| !left_out.contains(socket)));
+        let several = several.into_iter().flat_map(|(members, left_out)| {
+            members.iter().filter(|socket| left_out.binary_search(socket).is_err())
+        });
         one.into_iter().chain(several)
     }
 }
 
+#[cfg(test)]
 impl From<Vec<SocketId>> for Asked {
     fn from(sockets: Vec<SocketId>) -> Self {
         Self::several(Arc::new(Members::new(sockets)), SmallVec::new())
@@ -106,11 +105,10 @@ mod tests {
     }
 
     #[test]
-    fn each_is_in_it_once_in_the_order_of_the_list() {
-        let members = Arc::new(Members::new(sockets(&[7, 3, 7, 5, 3])));
-        assert_eq!(members.iter().collect::<Vec<_>>(), sockets(&[7, 3, 5]));
+    fn they_are_in_the_order_of_the_list_without_those_left_out() {
+        let members = Arc::new(Members::new(sockets(&[7, 3, 5])));
         // One that is no member is left out for nothing.
-        let asked = Asked::several(members, sockets(&[3, 9]).into());
+        let asked = Asked::several(members, sockets(&[9, 3]).into());
         assert_eq!((asked.len(), asked.iter().collect::<Vec<_>>()), (2, sockets(&[7, 5])));
         let are: Vec<_> = sockets(&[3, 5, 7, 9]).into_iter().map(|socket| asked.contains(socket)).collect();
         assert_eq!(are, [false, true, true, false]);

@@ -169,7 +169,7 @@ impl Presence {
     pub fn update(&self, socket: &Socket, meta: impl IntoPayload) -> Result<(), PresenceError> {
         self.check(socket)?;
         let meta = meta.into_payload()?;
-        // Who is present is in the room. While it is held there it is not closed meanwhile, and not present for that.
+        // Under the socket's lock: it is closed, or else not closed in between and found not to be present.
         let update = || self.core.roster.update(socket.id(), meta);
         let before = socket.core().while_in(self.room.topic(), update)?;
         before.and_then(Result::ok).map(drop).ok_or(PresenceError::NotPresent)

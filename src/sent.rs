@@ -242,6 +242,7 @@ mod tests {
 
     #[test]
     fn what_is_held_costs_what_the_guide_says() {
-        assert_eq!(size_of::<Held>(), 56);
+        // With its fields in random places it may be larger.
+        assert!(size_of::<Held>() == 56 || cfg!(roomcast_layout));
     }
 }

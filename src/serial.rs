@@ -157,6 +157,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(panic = "unwind")]
     fn a_job_that_panics_keeps_none_from_being_done() {
         let serial = Serial::new();
         (1..=4).for_each(|job| serial.push_always(job));

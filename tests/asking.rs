@@ -81,9 +81,13 @@ impl World {
         assert_eq!(answers.answered().map(|(socket, _)| socket).collect::<BTreeSet<_>>(), answered);
         let missing: Vec<_> = answers.missing().collect();
         assert!(missing.iter().all(|(_, why)| **why == AckError::TimedOut));
-        let missing: BTreeSet<_> = missing.into_iter().map(|(socket, _)| socket).collect();
+        let missing: Vec<_> = missing.into_iter().map(|(socket, _)| socket).collect();
+        if other.is_none() {
+            let is_missing = |id: &SocketId| expected.contains(id) && !answered.contains(id);
+            assert_eq!(missing, chat.members(room).into_iter().filter(is_missing).collect::<Vec<_>>());
+        }
         assert_eq!(answers.len(), expected.len());
-        assert_eq!(missing, &expected - &answered);
+        assert_eq!(missing.into_iter().collect::<BTreeSet<_>>(), &expected - &answered);
     }
 }
 
@@ -97,6 +101,25 @@ fn those_who_are_there_are_asked() {
             world.ask();
         }
     }
+}
+
+#[test]
+fn so_are_all_and_so_is_one() {
+    let chat = Engine::new().of("/chat").unwrap();
+    let mut sockets = Vec::new();
+    for number in 0..5 {
+        sockets.push(chat.connect());
+        assert_eq!(chat.emit_with_ack("ask", ()).unwrap().expected(), number + 1);
+        let last = sockets[number].0.clone();
+        for _ in 0..2 {
+            let asked = chat.to(last.id()).emit_with_ack("ask", ()).unwrap().cancel();
+            assert_eq!(asked.missing().map(|(socket, _)| socket).collect::<Vec<_>>(), [last.id()]);
+        }
+    }
+    sockets.remove(2);
+    let asked = chat.emit_with_ack("ask", ()).unwrap().cancel();
+    let ids: Vec<_> = sockets.iter().map(|(socket, _)| socket.id()).collect();
+    assert_eq!(asked.missing().map(|(socket, _)| socket).collect::<Vec<_>>(), ids);
 }
 
 #[test]

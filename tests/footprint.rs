@@ -154,6 +154,7 @@ fn to_let_go_of_a_stalled_socket_takes_no_longer_the_more_it_has_missed() {
 }
 
 #[test]
+#[cfg_attr(roomcast_layout, ignore = "with fields in random places it takes more")]
 fn what_there_is_takes_as_much_as_the_guide_says() {
     const MANY: i64 = 1000;
     let engine = Engine::builder().shards(64).unwrap().build();

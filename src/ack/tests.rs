@@ -29,7 +29,7 @@ impl Rig {
 
     fn sent_to(&self, sockets: &[u64]) -> Acks {
         let acks = self.open();
-        acks.sent_to(sockets.iter().map(|&number| socket(number)).collect::<Vec<_>>());
+        acks.sent_to(sockets.iter().map(|&number| socket(number)).collect::<Vec<_>>().into());
         acks
     }
 
@@ -146,7 +146,7 @@ fn no_recipients_are_done_at_once_and_complete() {
     let rig = Rig::new();
     let acks = rig.open();
     assert!(!acks.is_done());
-    acks.sent_to(vec![]);
+    acks.sent_to(vec![].into());
     assert_eq!((acks.is_done(), acks.expected(), rig.table.len()), (true, 0, 0));
     let answers = acks.wait();
     assert!(answers.is_empty() && answers.is_complete());
@@ -178,7 +178,7 @@ fn early_answers_and_departures_are_remembered() {
     assert!(rig.answer(id, 8, "stranger"));
     rig.gone(9);
     assert!(!acks.is_done());
-    acks.sent_to([3, 2, 1].map(socket).to_vec());
+    acks.sent_to([3, 2, 1].map(socket).to_vec().into());
     assert_eq!((acks.answered(), acks.expected(), acks.is_done()), (1, 3, false));
     assert!(rig.answer(id, 3, "late enough"));
     assert_eq!(shown(&acks.wait()), "1:early 3:late enough 2-gone");
@@ -186,7 +186,7 @@ fn early_answers_and_departures_are_remembered() {
     let acks = rig.open();
     assert!(rig.answer(acks.id(), 1, "all"));
     let called = listen({
-        acks.sent_to(vec![socket(1)]);
+        acks.sent_to(vec![socket(1)].into());
         acks
     });
     assert_eq!(called.iter().collect::<Vec<_>>(), ["1:all"]);
@@ -214,21 +214,12 @@ fn answers_that_nobody_waits_for_are_refused_and_dropped() {
     assert!(!answer(ack.id(), 2), "not asked");
     let early = rig.open();
     assert!(answer(early.id(), 7));
-    early.sent_to(vec![socket(1)]);
+    early.sent_to(vec![socket(1)].into());
     drop((ack, early));
     assert_eq!(payload.downcast::<()>().map(|_| Arc::strong_count(&value)), Some(3));
     drop(payload);
     assert_eq!(Arc::strong_count(&value), 1);
     rig.assert_idle();
-}
-
-#[test]
-fn a_recipient_that_is_listed_twice_is_one() {
-    let rig = Rig::new();
-    let acks = rig.sent_to(&[1, 2, 1]);
-    assert_eq!(acks.expected(), 2);
-    assert!(rig.answer(acks.id(), 2, "b"));
-    assert_eq!(shown(&acks.cancel()), "2:b 1-timeout");
 }
 
 #[test]
@@ -299,7 +290,7 @@ fn a_timeout_of_zero_is_over_at_once_and_once() {
     // Over before the recipients are known: what came early counts.
     let acks = rig.open().timeout(Duration::ZERO);
     assert!(rig.answer(acks.id(), 2, "early"));
-    acks.sent_to(vec![socket(1), socket(2)]);
+    acks.sent_to(vec![socket(1), socket(2)].into());
     assert_eq!(shown(&acks.wait()), "2:early 1-timeout");
     rig.assert_idle();
 }
@@ -440,6 +431,7 @@ fn a_callback_may_answer_ask_and_tick() {
 }
 
 #[test]
+#[cfg(panic = "unwind")]
 fn panics_of_callbacks_wakers_and_payloads_end_there() {
     struct Panics;
     impl Wake for Panics {
@@ -471,7 +463,7 @@ fn panics_of_callbacks_wakers_and_payloads_end_there() {
     let acks = rig.open();
     assert!(rig.table.answer(acks.id(), socket(8), bomb()));
     assert!(rig.table.answer(acks.id(), socket(9), bomb()));
-    acks.sent_to([1, 2, 3].map(socket).to_vec());
+    acks.sent_to([1, 2, 3].map(socket).to_vec().into());
     assert!(rig.table.answer(acks.id(), socket(1), bomb()));
     assert!(rig.table.answer(acks.id(), socket(2), bomb()));
     drop(acks);
@@ -498,7 +490,7 @@ fn payloads_are_dropped_under_no_lock() {
     let other = rig.sent_to(&[1, 99]);
     let acks = rig.open();
     assert!(rig.table.answer(acks.id(), socket(8), look()));
-    acks.sent_to(vec![socket(1), socket(2)]);
+    acks.sent_to(vec![socket(1), socket(2)].into());
     assert!(!rig.table.answer(acks.id(), socket(8), look()));
     assert!(rig.table.answer(acks.id(), socket(1), look()));
     assert_eq!(*dropped.lock(), 2);

@@ -39,7 +39,7 @@ impl Rig {
 
     fn sent_to(&self, sockets: &[u64]) -> Acks {
         let acks = self.open();
-        acks.sent_to(sockets.iter().map(|&number| socket(number)).collect());
+        acks.sent_to(sockets.iter().map(|&number| socket(number)).collect::<Vec<_>>().into());
         acks
     }
 
@@ -127,7 +127,7 @@ fn a_recipient_that_goes_is_not_waited_for() {
             let rig = rig.clone();
             move || rig.answer(id, 1)
         });
-        acks.sent_to(vec![socket(1)]);
+        acks.sent_to(vec![socket(1)].into());
         let is_done_at_once = acks.is_done();
         let told = listen(acks);
         leaver.join().unwrap();
@@ -149,7 +149,7 @@ fn an_answer_before_the_list_is_kept_and_a_strangers_is_not() {
             let rig = rig.clone();
             thread::spawn(move || rig.answer(id, number))
         });
-        acks.sent_to(vec![socket(1)]);
+        acks.sent_to(vec![socket(1)].into());
         let is_early = acks.is_done();
         let told = listen(acks);
         let is_taken = others.map(|other| other.join().unwrap());

@@ -173,7 +173,7 @@ fn who_is_asked_and_goes_is_not_waited_for() {
         let acks = Acks::open(&table, &clock).unwrap();
         let listed = scene.publish_listed(&[&room], &[], 1);
         let is_asked = !listed.is_empty();
-        acks.sent_to(listed.clone());
+        acks.sent_to(listed.clone().into());
         let was_done = acks.is_done();
         closer.join().unwrap();
         assert!(acks.is_done(), "nobody is left to answer");

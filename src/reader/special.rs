@@ -159,6 +159,7 @@ impl Reader {
     /// Adds a membership to the pass, if it has something to read.
     #[inline(always)]
     pub(super) fn look(&mut self, place: usize) {
+        // Most have nothing to read, and one load tells.
         if self.memberships.list()[place].is_common() {
             match self.memberships.cursors()[place].peek() {
                 Peek::Empty => return,

@@ -71,7 +71,7 @@ impl Topic {
         let mut locked = Locked::new();
         lock(&mut locked, rooms.iter().copied());
         let listed = match &mut locked[..] {
-            [(_, Role::Addressed, inner)] => inner.list(),
+            [(_, Role::Addressed, inner)] if inner.members.len() > 1 => inner.list(),
             _ => Shared::new(Members::new(list(&locked))),
         };
         (publish(&mut locked, entry, order, (victims, &mut trash), hold), listed)

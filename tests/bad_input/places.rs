@@ -1,6 +1,7 @@
 //! Calls from where no call is expected: as a thread ends, and during a panic.
 
 use std::cell::RefCell;
+#[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -97,6 +98,7 @@ pub(crate) fn cases() -> Vec<Case> {
             thread::spawn(use_and_end).join().unwrap();
             reported.try_recv().ok()
         }),
+        #[cfg(panic = "unwind")]
         case("everything, during a panic", expected(), |w| {
             let (report, reported) = channel();
             let last = Last::new(w, report);
@@ -107,6 +109,7 @@ pub(crate) fn cases() -> Vec<Case> {
             panicked.unwrap_err();
             reported.try_recv().ok()
         }),
+        #[cfg(panic = "unwind")]
         case("everything, during a panic out of a drain", expected(), |w| {
             let (report, reported) = channel();
             let (socket, mut inbox) = w.engine.of("/there").unwrap().connect();

@@ -37,9 +37,15 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "publish-asking",
-        what: "an emit to a room of 1,000 that all are to answer",
+        what: "an emit to a room of 1,000 that all are to answer, asked before",
         rounds: 8,
         run: publish_asking,
+    },
+    Workload {
+        name: "publish-asking-anew",
+        what: "the same, after somebody has joined",
+        rounds: 8,
+        run: publish_asking_anew,
     },
     Workload { name: "publish-direct", what: "an emit to one socket", rounds: 32, run: publish_direct },
     Workload {
@@ -299,6 +305,21 @@ fn publish_asking(rounds: u64) -> u64 {
         let ask = |_| world.rooms[0].emit_with_ack(&world.event, &world.payload).expect("few are asked");
         let asked: Vec<_> = section(is_counted, || (0..BURST).map(ask).collect());
         drop(asked);
+        assert_eq!(world.drain(), MEMBERS as u64 * BURST as u64);
+        BURST as u64
+    })
+}
+
+fn publish_asking_anew(rounds: u64) -> u64 {
+    let mut world = World::crowd();
+    let (guest, _inbox) = world.namespace.connect();
+    world.rounds(rounds, |world, is_counted| {
+        for _ in 0..BURST {
+            guest.leave(&world.rooms[0]).expect("it is connected");
+            guest.join(&world.rooms[0]).expect("it is connected");
+            let ask = || world.rooms[0].emit_with_ack(&world.event, &world.payload).expect("few are asked");
+            drop(section(is_counted, ask));
+        }
         assert_eq!(world.drain(), MEMBERS as u64 * BURST as u64);
         BURST as u64
     })
