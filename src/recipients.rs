@@ -53,6 +53,7 @@ impl<'a> Recipients<'a> {
     }
 
     /// Finds all that a target names. In place, as this is large.
+    #[inline(always)] // into the emit to several rooms
     pub(crate) fn find(&mut self, namespace: &'a NamespaceCore, target: &'a Target) -> Result<(), EmitError> {
         let Some(places) = &target.to else {
             self.rooms.push(Found::Borrowed(&namespace.everyone));
@@ -94,7 +95,7 @@ impl<'a> Recipients<'a> {
         Audience {
             rooms: self.rooms.iter().map(|found| found.topic().id()).collect(),
             except_rooms: self.except_rooms.iter().map(|found| found.topic().id()).collect(),
-            except_sockets: self.except_sockets.clone(),
+            except_sockets: SmallVec::from_slice(&self.except_sockets),
             sender: self.sender,
             except_sender: self.except_sender,
             ..Audience::default()

@@ -257,14 +257,20 @@ pub(crate) fn with_places<R, E: From<RoomNameError>>(
     namespace: &NamespaceCore,
     f: impl FnOnce(&[RoomRef<'_>]) -> Result<R, E>,
 ) -> Result<R, E> {
-    let refs: Result<SmallVec<[_; 4]>, RoomNameError> = places
-        .iter()
-        .map(|place| match place {
-            Place::Name(name) => Ok(RoomRef::Name(name)),
-            Place::Room(room) if room.is_of(namespace) => Ok(RoomRef::Topic(room.topic())),
-            Place::Room(_) => Err(RoomNameError::Foreign),
-            Place::Socket(_) => unreachable!("an id is not `IntoRooms`"),
-        })
-        .collect();
-    f(&refs?)
+    if let [place] = places {
+        return f(&[room(place, namespace)?]); // nearly always
+    }
+    let rooms: Result<SmallVec<[_; 4]>, RoomNameError> =
+        places.iter().map(|place| room(place, namespace)).collect();
+    f(&rooms?)
+}
+
+#[inline]
+fn room<'a>(place: &'a Place, namespace: &NamespaceCore) -> Result<RoomRef<'a>, RoomNameError> {
+    match place {
+        Place::Name(name) => Ok(RoomRef::Name(name)),
+        Place::Room(room) if room.is_of(namespace) => Ok(RoomRef::Topic(room.topic())),
+        Place::Room(_) => Err(RoomNameError::Foreign),
+        Place::Socket(_) => unreachable!("an id is not `IntoRooms`"),
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use smallvec::SmallVec;
 
-use super::{NamespaceCore, RoomRef, SocketCore, State};
+use super::{Hooks, NamespaceCore, RoomRef, SocketCore, State};
 use crate::config::Config;
 use crate::error::{MembershipError, Refusal};
 use crate::history::{Joined, Past};
@@ -102,9 +102,18 @@ impl SocketCore {
     }
 
     /// Asks whether it may join those of these rooms that it is not in.
+    #[inline]
     fn admit(this: &Arc<Self>, rooms: &[RoomRef<'_>]) -> Result<(), MembershipError> {
         this.check(rooms)?;
-        let Some(hooks) = this.namespace.hooks.get() else { return Ok(()) };
+        match this.namespace.hooks.get() {
+            Some(hooks) => Self::ask(this, &**hooks, rooms),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks hooks, of which a namespace may have none.
+    #[cold]
+    fn ask(this: &Arc<Self>, hooks: &dyn Hooks, rooms: &[RoomRef<'_>]) -> Result<(), MembershipError> {
         this.state.lock().check_open()?; // nobody is asked for one that cannot join anyway
         let mut asked: SmallVec<[&RoomName; 4]> = SmallVec::new();
         for room in rooms {
@@ -215,6 +224,7 @@ impl SocketCore {
 
     /// Fails if it would be in too many rooms when it has joined these, beside as many others as it will be in
     /// `before`: those of these that it is in are among them if it `keeps` them. Or if too many would be made.
+    #[inline]
     fn check_number(
         &self,
         state: &State,
@@ -223,12 +233,25 @@ impl SocketCore {
         keeps: bool,
         trash: &mut Trash,
     ) -> Result<(), MembershipError> {
-        let index = &self.namespace.rooms;
         let Config { max_rooms_per_socket, max_rooms, .. } = self.namespace.engine.config;
         let fits = |number: usize, limit: usize| rooms.len() <= limit.saturating_sub(number);
-        if fits(before, max_rooms_per_socket) && fits(index.len(), max_rooms) {
+        if fits(before, max_rooms_per_socket) && fits(self.namespace.rooms.len(), max_rooms) {
             return Ok(()); // nearly always: without counting which are new
         }
+        self.count_new(state, rooms, (before, keeps), trash)
+    }
+
+    /// The same, room by room.
+    #[cold]
+    fn count_new(
+        &self,
+        state: &State,
+        rooms: &[RoomRef<'_>],
+        (before, keeps): (usize, bool),
+        trash: &mut Trash,
+    ) -> Result<(), MembershipError> {
+        let index = &self.namespace.rooms;
+        let Config { max_rooms_per_socket, max_rooms, .. } = self.namespace.engine.config;
         let mut names = HashSet::new();
         let (mut after, mut made) = (before, 0);
         for room in rooms.iter().filter(|room| names.insert(room.name())) {
@@ -251,16 +274,29 @@ impl SocketCore {
     }
 
     /// Claims a place in each of these rooms that has a capacity and that it is not in, or in none of them.
+    #[inline]
     fn claim(
         &self,
         state: &State,
         rooms: &[RoomRef<'_>],
         trash: &mut Trash,
     ) -> Result<Claimed, MembershipError> {
-        let mut claimed = Claimed::new();
-        if !self.namespace.has_capacities.load(Ordering::Acquire) {
-            return Ok(claimed);
+        if self.namespace.has_capacities.load(Ordering::Acquire) {
+            self.claim_each(state, rooms, trash)
+        } else {
+            Ok(Claimed::new())
         }
+    }
+
+    /// The same, where some rooms have a capacity.
+    #[cold]
+    fn claim_each(
+        &self,
+        state: &State,
+        rooms: &[RoomRef<'_>],
+        trash: &mut Trash,
+    ) -> Result<Claimed, MembershipError> {
+        let mut claimed = Claimed::new();
         for room in rooms {
             let found = match room {
                 RoomRef::Name(name) => self.namespace.rooms.get(name),

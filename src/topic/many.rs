@@ -60,6 +60,7 @@ impl Topic {
     /// Publishes one message to the members of the addressed rooms, and returns whom it is for as
     /// [`list`](Self::list) does, those too whom the entry leaves out by identity. O(1) for one room, as long as it has the
     /// same members; O(members) else.
+    #[inline(never)]
     pub(crate) fn publish_listed(
         rooms: &[Listed<'_>],
         entry: Entry,
@@ -89,6 +90,7 @@ fn lock<'a>(locked: &mut Locked<'a>, rooms: impl Iterator<Item = Listed<'a>>) {
 }
 
 /// Publishes to the members of the addressed rooms, unlocks all, ends the hold, and wakes.
+#[inline(always)] // into the emit to several rooms
 fn publish(
     locked: &mut Locked<'_>,
     entry: Entry,
