@@ -167,9 +167,7 @@ fn publish(
     let (_, members) = Topic::publish_listed(&who.listed(), entry, &namespace.order, &mut victims, hold);
     tape.spill();
     disconnect_all(namespace, &victims);
-    let mut left_out = who.except_sockets.clone();
-    left_out.extend(who.sender.filter(|_| who.except_sender));
-    Asked::several(members, left_out)
+    Asked::several(members, who.left_out())
 }
 
 /// Publishes to one socket, and returns whether it was there.

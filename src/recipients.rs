@@ -91,6 +91,12 @@ impl<'a> Recipients<'a> {
         self.except_sockets.contains(&socket) || self.except_sender && self.sender == Some(socket)
     }
 
+    /// Who is left out by identity, each once.
+    pub(crate) fn left_out(&self) -> SmallVec<[SocketId; 2]> {
+        let sender = self.sender.filter(|_| self.except_sender);
+        self.except_sockets.iter().copied().chain(sender).collect()
+    }
+
     pub(crate) fn audience(&self) -> Audience {
         Audience {
             rooms: self.rooms.iter().map(|found| found.topic().id()).collect(),

@@ -1,30 +1,18 @@
 //! Who is asked by a message that wants an answer, as members come and go: those who are there at that moment, each once.
 //! Nobody else's answer counts.
 
+#[path = "common/random.rs"]
+mod random;
+
 use std::collections::BTreeSet;
 
+use random::Random;
 use roomcast::{AckError, Engine, Inbox, Namespace, Socket, SocketId};
 
 const ROOMS: [&str; 3] = ["red", "green", "blue"];
 
-/// Numbers that look random, the same for a seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 16) as usize % limit
-    }
-
-    fn one_in(&mut self, limit: usize) -> bool {
-        self.below(limit) == 0
-    }
-
-    fn room(&mut self) -> &'static str {
-        ROOMS[self.below(ROOMS.len())]
-    }
+fn any_room(random: &mut Random) -> &'static str {
+    random.pick(&ROOMS).expect("there are some")
 }
 
 struct World {
@@ -37,12 +25,12 @@ impl World {
     /// A socket comes, joins, leaves or goes.
     fn change(&mut self) {
         let Self { chat, random, sockets } = self;
-        let place = random.below(sockets.len() + 1);
+        let place = random.below(sockets.len() as u32 + 1) as usize;
         let Some((socket, _)) = sockets.get(place) else { return sockets.push(chat.connect()) };
         match random.below(8) {
             0 => drop(sockets.swap_remove(place)),
-            1..=3 => _ = socket.leave(random.room()).unwrap(),
-            _ => _ = socket.join(random.room()).unwrap(),
+            1..=3 => _ = socket.leave(any_room(random)).unwrap(),
+            _ => _ = socket.join(any_room(random)).unwrap(),
         }
     }
 
@@ -50,11 +38,11 @@ impl World {
     fn ask(&mut self) {
         let Self { chat, random, sockets } = self;
         let mut one = |often| {
-            let place = random.below(sockets.len().max(1));
-            sockets.get(place).filter(|_| random.one_in(often)).map(|(socket, _)| socket.clone())
+            let socket = random.pick(sockets).map(|(socket, _)| socket.clone());
+            socket.filter(|_| random.one_in(often))
         };
         let (sender, left_out) = (one(2), one(3));
-        let (room, other) = (random.room(), random.one_in(3).then(|| random.room()));
+        let (room, other) = (any_room(random), random.one_in(3).then(|| any_room(random)));
         let mut whom = sender.as_ref().map_or_else(|| chat.to(room), |sender| sender.to(room));
         whom = other.into_iter().fold(whom, |whom, room| whom.to(room));
         whom = left_out.iter().fold(whom, |whom, socket| whom.except(socket.id()));
@@ -95,7 +83,7 @@ impl World {
 fn those_who_are_there_are_asked() {
     for seed in 1..=20 {
         let chat = Engine::new().of("/chat").unwrap();
-        let mut world = World { chat, random: Random(seed << 32 | seed), sockets: Vec::new() };
+        let mut world = World { chat, random: Random::new(seed), sockets: Vec::new() };
         for _ in 0..200 {
             (0..world.random.below(4)).for_each(|_| world.change());
             world.ask();

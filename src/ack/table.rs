@@ -164,7 +164,7 @@ impl AckTable {
     /// `from` is no recipient, has answered or is gone.
     ///
     /// While the recipients are not known, whoever has not answered yet may be one. O(log n) in what is in
-    /// flight, in the recipients and in those left out.
+    /// flight, in the recipients and in those left out; but for the first look into a list of recipients, which sorts it.
     pub(crate) fn answer(&self, id: u64, from: SocketId, payload: Payload) -> bool {
         let mut payload = Some(payload);
         let pending = self.find(id, from);

@@ -48,13 +48,14 @@
 
 #[path = "../common/counting.rs"]
 mod counting;
+#[path = "../common/random.rs"]
+mod random;
 
 mod checker;
 mod client;
 mod intake;
 mod lobby;
 mod moving;
-mod random;
 #[cfg(feature = "record")]
 mod recorded;
 mod tally;
@@ -87,7 +88,6 @@ struct Settings {
     deliveries: u64,
     stalled_percent: u32,
     /// Whether it is recorded, and done again in the end.
-    #[cfg(feature = "record")]
     is_recorded: bool,
 }
 
@@ -101,7 +101,6 @@ impl Settings {
             sockets: 128,
             deliveries: SHORT,
             stalled_percent: 5,
-            #[cfg(feature = "record")]
             is_recorded: false,
         };
         for setting in env::var("ROOMCAST_SOAK").unwrap_or_default().split_whitespace() {

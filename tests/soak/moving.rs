@@ -195,14 +195,15 @@ impl Client {
     }
 
     /// Whether all that a room keeps is for who joins it: a message that was for the client before, or was kept from it,
-    /// would be no part of the past.
+    /// would be no part of the past. And whether rooms may be asked what they keep: that is no input, and can have a
+    /// replay count a gap differently.
     fn can_look_back(&self, world: &World, joined: &[u32]) -> bool {
         let is_new = |room: &u32| {
             let own: Vec<u32> = self.checker.rooms().collect();
             let has = audiences(world, &own, self.is_muted);
             audiences(world, &[*room], true).iter().all(|audience| !has.contains(audience))
         };
-        !self.is_muted && !self.has_unmuted && joined.iter().all(is_new)
+        !world.settings.is_recorded && !self.is_muted && !self.has_unmuted && joined.iter().all(is_new)
     }
 
     /// Joins a room with what it keeps: the stream of each audience begins where the past does, and goes on into the
