@@ -94,7 +94,7 @@ impl Reader {
                 let is_past = self.memberships.list()[place].is_past();
                 let pass = self.pass(is_past);
                 let (cursor, list) = self.memberships.cursor_and_list(place);
-                let (room, bound) = (&*list[place].room, floor.min(list[place].until()));
+                let (room, bound) = (&list[place].room, floor.min(list[place].until()));
                 cursor.walk(bound, |sequence, entry| {
                     missed += u64::from(is_mine(entry, sequence, pass, room, list));
                     exact &= !matches!(entry, Entry::Aimed { audience, .. } if audience.asks_for_rooms());

@@ -3,6 +3,7 @@
 use super::memberships::Membership;
 use crate::entry::{Audience, Entry};
 use crate::slab::SocketId;
+use crate::sync::Arc;
 use crate::topic::Topic;
 
 /// A pass, as far as it matters for what it hands out.
@@ -72,7 +73,7 @@ pub(super) fn judge(
     sequence: u64,
     pass: Pass,
     before: usize,
-    room: &Topic,
+    room: &Arc<Topic>,
     memberships: &[Membership],
 ) -> Verdict {
     if !is_mine(entry, sequence, pass, room, memberships) {
@@ -109,23 +110,28 @@ pub(super) fn is_mine(
     entry: &Entry,
     sequence: u64,
     pass: Pass,
-    room: &Topic,
+    room: &Arc<Topic>,
     memberships: &[Membership],
 ) -> bool {
     if pass.is_past {
         return is_kept_for(entry, sequence, pass.me, room.id(), memberships);
     }
-    is_for(entry, sequence, pass.me, room, memberships)
+    match entry {
+        Entry::Aimed { audience, .. } => is_for(audience, sequence, pass.me, room, memberships),
+        // Without a look at the room, which may be far away: whoever emits to rooms that it is in meets all of these.
+        short => !short.excludes(pass.me),
+    }
 }
 
 #[inline(never)]
-fn is_for(entry: &Entry, sequence: u64, me: SocketId, room: &Topic, memberships: &[Membership]) -> bool {
-    match entry {
-        Entry::Aimed { audience, .. } => {
-            audience.is_for(me, room.id(), |id| was_member(memberships, id, sequence))
-        }
-        short => !short.excludes(me),
-    }
+fn is_for(
+    audience: &Audience,
+    sequence: u64,
+    me: SocketId,
+    room: &Arc<Topic>,
+    memberships: &[Membership],
+) -> bool {
+    audience.is_for(me, room.id(), |id| was_member(memberships, id, sequence))
 }
 
 /// Whether one of these memberships was in that room at that sequence.
