@@ -1,8 +1,8 @@
 //! What messages carry: shared by all recipients, copied for none.
 
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
-use std::{fmt, mem};
 
 use triomphe::ThinArc;
 
@@ -41,30 +41,40 @@ use crate::foreign::contain;
 #[derive(Clone)]
 pub struct Payload(ThinArc<Head, u8>);
 
+/// What reading looks at comes last, beside the length and the bytes that follow: mostly one cache line.
+#[repr(C)]
 struct Head {
-    kind: Kind,
     /// What codecs have made of it.
     encodings: Encodings,
+    foreign: Option<Foreign>,
+    form: Form,
+}
+
+/// What the content is, and where.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Behind the header, in the same block; and so are the next two.
+    Bytes,
+    Text,
+    Json,
+    /// In somebody else's `Arc`.
+    Foreign,
+}
+
+enum Foreign {
+    Bytes(Arc<[u8]>),
+    Text(Arc<str>),
+    Value { value: Arc<dyn Any + Send + Sync>, weight: usize },
 }
 
 impl Drop for Head {
     /// The user's value goes without a panic: whoever happens to let go of it last is not to blame.
     fn drop(&mut self) {
-        if matches!(self.kind, Kind::Value { .. }) {
-            let value = mem::replace(&mut self.kind, Kind::Bytes);
+        if let Some(Foreign::Value { .. }) = self.foreign {
+            let value = self.foreign.take();
             contain(|| drop(value));
         }
     }
-}
-
-/// Where the content is: behind this header in the same block, or in somebody else's `Arc`.
-enum Kind {
-    Bytes,
-    Text,
-    Json,
-    SharedBytes(Arc<[u8]>),
-    SharedText(Arc<str>),
-    Value { value: Arc<dyn Any + Send + Sync>, weight: usize },
 }
 
 impl Payload {
@@ -74,7 +84,7 @@ impl Payload {
     /// `Payload::from(Arc<T>)` counts `size_of::<T>()`, which is too little for a value that owns more.
     #[must_use]
     pub fn with_weight<T: Any + Send + Sync>(value: Arc<T>, weight: usize) -> Self {
-        Self::shared(Kind::Value { value, weight })
+        Self::shared(Foreign::Value { value, weight })
     }
 
     /// Creates a payload from text that is JSON, written by whoever: it is copied, and not looked at.
@@ -91,21 +101,18 @@ impl Payload {
     /// ```
     #[must_use]
     pub fn json(text: impl AsRef<str>) -> Self {
-        Self::inline(Kind::Json, text.as_ref().as_bytes())
+        Self::inline(Form::Json, text.as_ref().as_bytes())
     }
 
     /// Returns the bytes of a payload of bytes, text or JSON.
     #[must_use]
     #[inline]
     pub fn as_bytes(&self) -> Option<&[u8]> {
-        // The common case apart: a branch is cheaper than a jump table.
-        if let Kind::Bytes | Kind::Text | Kind::Json = self.kind_of() {
-            return Some(&self.0.slice);
-        }
-        match self.kind_of() {
-            Kind::SharedBytes(bytes) => Some(bytes),
-            Kind::SharedText(text) => Some(text.as_bytes()),
-            Kind::Bytes | Kind::Text | Kind::Json | Kind::Value { .. } => None,
+        match self.foreign() {
+            None => Some(&self.0.slice),
+            Some(Foreign::Bytes(bytes)) => Some(bytes),
+            Some(Foreign::Text(text)) => Some(text.as_bytes()),
+            Some(Foreign::Value { .. }) => None,
         }
     }
 
@@ -115,10 +122,10 @@ impl Payload {
     /// Costs a look over the text, to see that it is UTF-8, unless it was made from an `Arc<str>`.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        match self.kind_of() {
-            Kind::Text => std::str::from_utf8(&self.0.slice).ok(),
-            Kind::SharedText(text) => Some(text),
-            Kind::Bytes | Kind::Json | Kind::SharedBytes(_) | Kind::Value { .. } => None,
+        match (self.form(), self.foreign()) {
+            (Form::Text, _) => std::str::from_utf8(&self.0.slice).ok(),
+            (_, Some(Foreign::Text(text))) => Some(text),
+            _ => None,
         }
     }
 
@@ -126,8 +133,8 @@ impl Payload {
     /// [`as_str`](Self::as_str).
     #[must_use]
     pub fn as_json(&self) -> Option<&str> {
-        match self.kind_of() {
-            Kind::Json => std::str::from_utf8(&self.0.slice).ok(),
+        match self.form() {
+            Form::Json => std::str::from_utf8(&self.0.slice).ok(),
             _ => None,
         }
     }
@@ -135,8 +142,8 @@ impl Payload {
     /// Returns the value, if the payload was made from an `Arc<T>`.
     #[must_use]
     pub fn downcast_ref<T: Any + Send + Sync>(&self) -> Option<&T> {
-        match self.kind_of() {
-            Kind::Value { value, .. } => value.downcast_ref(),
+        match self.foreign() {
+            Some(Foreign::Value { value, .. }) => value.downcast_ref(),
             _ => None,
         }
     }
@@ -144,8 +151,8 @@ impl Payload {
     /// Returns a reference-counted handle to the value, if the payload was made from an `Arc<T>`.
     #[must_use]
     pub fn downcast<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        match self.kind_of() {
-            Kind::Value { value, .. } => Arc::clone(value).downcast().ok(),
+        match self.foreign() {
+            Some(Foreign::Value { value, .. }) => Arc::clone(value).downcast().ok(),
             _ => None,
         }
     }
@@ -154,14 +161,11 @@ impl Payload {
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
-        if let Kind::Bytes | Kind::Text | Kind::Json = self.kind_of() {
-            return self.0.slice.len();
-        }
-        match self.kind_of() {
-            Kind::Bytes | Kind::Text | Kind::Json => self.0.slice.len(),
-            Kind::SharedBytes(bytes) => bytes.len(),
-            Kind::SharedText(text) => text.len(),
-            Kind::Value { weight, .. } => *weight,
+        match self.foreign() {
+            None => self.0.slice.len(),
+            Some(Foreign::Bytes(bytes)) => bytes.len(),
+            Some(Foreign::Text(text)) => text.len(),
+            Some(Foreign::Value { weight, .. }) => *weight,
         }
     }
 
@@ -179,12 +183,12 @@ impl Payload {
 
     /// What it is, to say so in an error.
     pub(crate) fn kind(&self) -> &'static str {
-        match self.kind_of() {
-            Kind::Bytes | Kind::SharedBytes(_) if self.is_empty() => "empty",
-            Kind::Bytes | Kind::SharedBytes(_) => "bytes",
-            Kind::Text | Kind::SharedText(_) => "text",
-            Kind::Json => "JSON",
-            Kind::Value { .. } => "a value in memory",
+        match (self.form(), self.foreign()) {
+            (Form::Text, _) | (_, Some(Foreign::Text(_))) => "text",
+            (Form::Json, _) => "JSON",
+            (_, Some(Foreign::Value { .. })) => "a value in memory",
+            _ if self.is_empty() => "empty",
+            _ => "bytes",
         }
     }
 
@@ -193,16 +197,25 @@ impl Payload {
     }
 
     #[inline]
-    fn kind_of(&self) -> &Kind {
-        &self.0.header.header.kind
+    fn form(&self) -> Form {
+        self.0.header.header.form
     }
 
-    fn inline(kind: Kind, bytes: &[u8]) -> Self {
-        Self(ThinArc::from_header_and_slice(Head { kind, encodings: Encodings::default() }, bytes))
+    /// The content, if it is not behind the header. The form tells first: it is where the bytes are.
+    #[inline]
+    fn foreign(&self) -> Option<&Foreign> {
+        let head = &self.0.header.header;
+        if head.form == Form::Foreign { head.foreign.as_ref() } else { None }
     }
 
-    fn shared(kind: Kind) -> Self {
-        Self::inline(kind, &[])
+    fn inline(form: Form, bytes: &[u8]) -> Self {
+        let head = Head { encodings: Encodings::default(), foreign: None, form };
+        Self(ThinArc::from_header_and_slice(head, bytes))
+    }
+
+    fn shared(foreign: Foreign) -> Self {
+        let head = Head { encodings: Encodings::default(), foreign: Some(foreign), form: Form::Foreign };
+        Self(ThinArc::from_header_and_slice(head, &[]))
     }
 }
 
@@ -213,8 +226,10 @@ impl PartialEq for Payload {
         if self.ptr_eq(other) {
             return true;
         }
-        match (self.kind_of(), other.kind_of()) {
-            (Kind::Value { value, .. }, Kind::Value { value: other, .. }) => Arc::ptr_eq(value, other),
+        match (self.foreign(), other.foreign()) {
+            (Some(Foreign::Value { value, .. }), Some(Foreign::Value { value: other, .. })) => {
+                Arc::ptr_eq(value, other)
+            }
             _ => {
                 let kind = |payload: &Self| (payload.as_json().is_some(), payload.as_str().is_some());
                 kind(self) == kind(other) && self.as_bytes().is_some() && self.as_bytes() == other.as_bytes()
@@ -248,7 +263,7 @@ impl fmt::Debug for Payload {
 
 impl From<()> for Payload {
     fn from((): ()) -> Self {
-        Self::inline(Kind::Bytes, &[])
+        Self::inline(Form::Bytes, &[])
     }
 }
 
@@ -260,7 +275,7 @@ impl From<&Self> for Payload {
 
 impl From<&[u8]> for Payload {
     fn from(bytes: &[u8]) -> Self {
-        Self::inline(Kind::Bytes, bytes)
+        Self::inline(Form::Bytes, bytes)
     }
 }
 
@@ -284,7 +299,7 @@ impl From<Vec<u8>> for Payload {
 
 impl From<&str> for Payload {
     fn from(text: &str) -> Self {
-        Self::inline(Kind::Text, text.as_bytes())
+        Self::inline(Form::Text, text.as_bytes())
     }
 }
 
@@ -302,13 +317,13 @@ impl From<&String> for Payload {
 
 impl From<Arc<[u8]>> for Payload {
     fn from(bytes: Arc<[u8]>) -> Self {
-        Self::shared(Kind::SharedBytes(bytes))
+        Self::shared(Foreign::Bytes(bytes))
     }
 }
 
 impl From<Arc<str>> for Payload {
     fn from(text: Arc<str>) -> Self {
-        Self::shared(Kind::SharedText(text))
+        Self::shared(Foreign::Text(text))
     }
 }
 
