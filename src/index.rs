@@ -8,6 +8,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::counters::Tally;
+use crate::joined::Address;
 use crate::name::{RoomName, RoomNameError};
 use crate::sync::{Arc, AtomicUsize, Ordering, RwLock};
 use crate::topic::Topic;
@@ -57,10 +58,10 @@ impl RoomIndex {
         self.shard(hash).read().table.find(hash, is_named(name)).cloned()
     }
 
-    /// The id of the room of this name.
-    pub(crate) fn id(&self, name: &RoomName) -> Option<u64> {
+    /// The address of the room of this name: known to a socket that is in it, whatever becomes of it meanwhile.
+    pub(crate) fn address(&self, name: &RoomName) -> Option<Address> {
         let hash = self.hasher.hash_one(name);
-        self.shard(hash).read().table.find(hash, is_named(name)).map(|room| room.id())
+        self.shard(hash).read().table.find(hash, is_named(name)).map(|room| Address::of(room))
     }
 
     /// Calls `pin` with the room of this name, made by `make` if there is none, before anybody can

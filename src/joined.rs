@@ -9,12 +9,24 @@ use crate::topic::Topic;
 
 /// The rooms that a socket is in, in joining order, and when it joined each. Looking for one walks the
 /// list while it is short, and asks a map when it is not.
+///
+/// Rooms are looked for by their addresses: a walk reads nothing of the rooms that it passes, which may all be far away.
 #[derive(Debug)]
 pub(crate) struct Joined {
     rooms: Roll<Arc<Topic>, 1>,
-    /// When each was joined, by room id.
+    /// When each was joined, by room.
     #[expect(clippy::box_collection, reason = "most sockets have none, and a map by itself is six words")]
-    by_room: Option<Box<HashMap<u64, u64>>>,
+    by_room: Option<Box<HashMap<Address, u64>>>,
+}
+
+/// Where a room lies. One that a socket is in lies there for as long, and no other does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Address(usize);
+
+impl Address {
+    pub(crate) fn of(topic: &Topic) -> Self {
+        Self(std::ptr::from_ref(topic).addr())
+    }
 }
 
 /// Lists up to here are walked.
@@ -29,21 +41,21 @@ impl Joined {
         self.rooms.len()
     }
 
-    /// When the room of this id was joined, if it was.
-    pub(crate) fn since(&self, room: u64) -> Option<u64> {
+    /// When the room at this address was joined, if it was.
+    pub(crate) fn since(&self, room: Address) -> Option<u64> {
         match &self.by_room {
             Some(map) => map.get(&room).copied(),
-            None => self.rooms.iter().find(|(_, topic)| topic.id() == room).map(|(since, _)| since),
+            None => self.rooms.iter().find(|(_, topic)| Address::of(topic) == room).map(|(since, _)| since),
         }
     }
 
     pub(crate) fn push(&mut self, since: u64, topic: Arc<Topic>) {
         if let Some(map) = &mut self.by_room {
-            map.insert(topic.id(), since);
+            map.insert(Address::of(&topic), since);
         }
         self.rooms.push(since, topic);
         if self.by_room.is_none() && self.rooms.len() > SHORT {
-            let by_room = self.rooms.iter().map(|(since, topic)| (topic.id(), since)).collect();
+            let by_room = self.rooms.iter().map(|(since, topic)| (Address::of(topic), since)).collect();
             self.by_room = Some(Box::new(by_room));
         }
     }
@@ -53,7 +65,7 @@ impl Joined {
         if self.rooms.len() <= SHORT / 2 {
             self.by_room = None;
         } else if let Some(map) = &mut self.by_room {
-            map.remove(&topic.id());
+            map.remove(&Address::of(&topic));
         }
         Some(topic)
     }

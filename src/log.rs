@@ -205,7 +205,7 @@ impl<T> Log<T> {
 
     /// A cursor after the last item.
     pub(crate) fn end(&self) -> Cursor<T> {
-        self.tail.segment().cursor(self.tail.len())
+        self.tail.end()
     }
 
     /// The segment that goes first.

@@ -168,6 +168,12 @@ impl<T> SegmentWriter<T> {
         self.len == self.capacity
     }
 
+    /// A cursor after the last item.
+    #[inline]
+    pub(crate) fn end(&self) -> Cursor<T> {
+        Cursor { segment: self.segment.clone(), index: self.len, capacity: self.capacity }
+    }
+
     /// Read access to the segment.
     pub(crate) fn segment(&self) -> &SegmentRef<T> {
         &self.segment

@@ -4,6 +4,7 @@ use std::any::Any;
 
 use super::{NamespaceCore, SocketCore, State};
 use crate::error::MembershipError;
+use crate::joined::Address;
 use crate::sync::Arc;
 use crate::topic::{Pile, Topic, Trash};
 
@@ -29,7 +30,7 @@ impl SocketCore {
     ) -> Result<Option<R>, MembershipError> {
         let state = self.state.lock();
         state.check_open()?;
-        let is_in = state.rooms.since(topic.id()).is_some();
+        let is_in = state.rooms.since(Address::of(topic)).is_some();
         // Not by `map`, which would drop it here.
         Ok(if is_in { Some(f()) } else { None })
     }

@@ -8,6 +8,7 @@ use super::{Hooks, NamespaceCore, RoomRef, SocketCore, State};
 use crate::config::Config;
 use crate::error::{MembershipError, Refusal};
 use crate::history::{Joined, Past};
+use crate::joined::Address;
 use crate::name::{RoomName, RoomNameError};
 use crate::sync::{Arc, Ordering};
 use crate::topic::{Pile, Topic, Trash};
@@ -98,7 +99,7 @@ impl SocketCore {
     }
 
     pub(crate) fn is_in(&self, topic: &Topic) -> bool {
-        self.state.lock().rooms.since(topic.id()).is_some()
+        self.state.lock().rooms.since(Address::of(topic)).is_some()
     }
 
     /// Asks whether it may join those of these rooms that it is not in.
@@ -259,7 +260,7 @@ impl SocketCore {
                 RoomRef::Name(name) => index.get(name),
                 RoomRef::Topic(topic) => Some(Arc::clone(topic)),
             };
-            let is_in = topic.as_ref().is_some_and(|topic| state.rooms.since(topic.id()).is_some());
+            let is_in = topic.as_ref().is_some_and(|topic| state.rooms.since(Address::of(topic)).is_some());
             after += usize::from(!(keeps && is_in));
             made += usize::from(topic.is_none());
             trash.topics.extend(topic);
@@ -303,7 +304,7 @@ impl SocketCore {
                 RoomRef::Topic(topic) => Some(Arc::clone(topic)),
             };
             let Some(topic) = found else { continue };
-            let is_new = state.rooms.since(topic.id()).is_none() && !is_among(&claimed, &topic);
+            let is_new = state.rooms.since(Address::of(&topic)).is_none() && !is_among(&claimed, &topic);
             if is_new && !topic.claim() {
                 let full = full(&topic);
                 trash.topics.push(topic);
@@ -368,7 +369,7 @@ impl SocketCore {
     ) -> Result<u64, MembershipError> {
         let rooms = &mut state.rooms;
         let join = |topic: &Arc<Topic>| {
-            if let Some(since) = rooms.since(topic.id()) {
+            if let Some(since) = rooms.since(Address::of(topic)) {
                 return Ok(since);
             }
             let place = claimed.iter().position(|other| Arc::ptr_eq(other, topic));
@@ -389,11 +390,11 @@ impl SocketCore {
     /// Since when it is in a room, if it is.
     #[inline]
     fn since(&self, state: &State, room: RoomRef<'_>) -> Option<u64> {
-        let id = match room {
-            RoomRef::Topic(topic) => topic.id(),
-            RoomRef::Name(name) => self.namespace.rooms.id(name)?,
+        let address = match room {
+            RoomRef::Topic(topic) => Address::of(topic),
+            RoomRef::Name(name) => self.namespace.rooms.address(name)?,
         };
-        state.rooms.since(id)
+        state.rooms.since(address)
     }
 
     /// Leaves the rooms that it has joined since it was in this many.
