@@ -162,20 +162,22 @@ struct Settings {
     closed: Option<DisconnectReason>,
 }
 
+/// What joining and emitting touch comes first.
+#[repr(C)]
 pub(crate) struct SocketCore {
     pub(crate) namespace: Arc<NamespaceCore>,
-    /// What users, and layers above, keep with it.
-    pub(crate) data: DataMap,
     post: Arc<Post>,
-    /// Among those of its namespace that are or were connecting.
-    number: u64,
-    /// Whether it is not counted as an occupant, as there was no place for it.
-    is_surplus: bool,
+    state: Mutex<State>,
     /// [`CONNECTING`], [`OPEN`] or [`CLOSED`].
     phase: AtomicU8,
+    /// Whether it is not counted as an occupant, as there was no place for it.
+    is_surplus: bool,
     /// Set when the socket is first sent to directly.
     direct: OnceLock<Arc<Topic>>,
-    state: Mutex<State>,
+    /// Among those of its namespace that are or were connecting.
+    number: u64,
+    /// What users, and layers above, keep with it.
+    pub(crate) data: DataMap,
 }
 
 const CONNECTING: u8 = 0;
@@ -183,15 +185,16 @@ const OPEN: u8 = 1;
 const CLOSED: u8 = 2;
 
 #[derive(Debug)]
+#[repr(C)] // what joining touches comes first
 struct State {
-    /// When it joined its namespace, once it is open.
-    everyone: Option<NonZeroU64>,
-    /// When it joined its own topic.
-    direct: u64,
-    rooms: Joined,
-    asides: Asides,
     /// Set when it is closed.
     closing: Option<Box<Closing>>,
+    /// When it joined its namespace, once it is open.
+    everyone: Option<NonZeroU64>,
+    rooms: Joined,
+    /// When it joined its own topic.
+    direct: u64,
+    asides: Asides,
 }
 
 /// A room as callers name it.

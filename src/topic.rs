@@ -88,15 +88,16 @@ impl Kind {
     }
 }
 
+#[repr(C)] // what it is found by, then what publishing touches
 pub(crate) struct Topic {
+    kind: Kind,
     /// Unique in its engine. Rooms are locked in the order of their ids.
     id: u64,
-    kind: Kind,
-    /// Public handles: while there are any, an empty room stays in the index.
-    handles: AtomicUsize,
+    inner: Mutex<Inner>,
     /// What users, and layers above, keep with it.
     data: DataMap,
-    inner: Mutex<Inner>,
+    /// Public handles: while there are any, an empty room stays in the index.
+    handles: AtomicUsize,
 }
 
 /// What publishing touches comes first.
