@@ -126,7 +126,7 @@ impl<T> Log<T> {
 
     /// Whether an item that weighs `bytes` goes into the tail as it is, and leaves the head within the
     /// limit.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fits(&self, bytes: u64) -> bool {
         !self.tail.is_full()
             && bytes <= self.limits.backlog.bytes
@@ -136,7 +136,7 @@ impl<T> Log<T> {
     }
 
     /// Appends an item that [fits](Self::fits).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append_fitting(&mut self, sequence: u64, item: T, bytes: u64) {
         self.tail.push(sequence, item);
         self.taken.messages += 1;

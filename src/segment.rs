@@ -184,7 +184,7 @@ impl<T> SegmentWriter<T> {
     /// # Panics
     ///
     /// When the segment is full.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, sequence: u64, item: T) {
         assert!(!self.is_full(), "push into a full segment");
         debug_assert!(sequence != EMPTY && sequence != CLOSED);

@@ -396,18 +396,22 @@ impl Topic {
         }
     }
 
-    /// Publishes to the members, if that takes no more than writing a slot: there is room in the log, and
-    /// nobody sleeps. Otherwise gives the entry back, for [`publish`](Self::publish).
-    #[inline]
-    pub(crate) fn try_publish(&self, entry: Entry, order: &Order) -> Result<Published, Entry> {
-        let bytes = entry.payload().len() as u64;
+    /// Publishes to the members what `make` makes, if that takes no more than writing a slot: there is room in the log,
+    /// and nobody sleeps. Otherwise gives `make` back, for [`publish`](Self::publish).
+    #[inline(always)]
+    pub(crate) fn try_publish<F: FnOnce() -> Entry>(
+        &self,
+        bytes: u64,
+        order: &Order,
+        make: F,
+    ) -> Result<Published, F> {
         let mut inner = self.inner.lock();
         let members = inner.members.len();
         if members == 0 || !inner.armed.is_empty() || !inner.log.fits(bytes) || inner.keeps() {
-            return Err(entry);
+            return Err(make);
         }
         let sequence = order.next();
-        inner.log.append_fitting(sequence, entry, bytes);
+        inner.log.append_fitting(sequence, make(), bytes);
         Ok(Published { sequence, members, rooms: 1 })
     }
 

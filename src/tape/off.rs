@@ -51,6 +51,11 @@ nothing! {
 
 impl Tape {
     #[inline(always)]
+    pub(crate) fn is_on(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
     pub(crate) fn has_reads(&self) -> bool {
         false
     }

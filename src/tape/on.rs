@@ -101,6 +101,12 @@ impl Tape {
         self.flags.load(Ordering::Relaxed)
     }
 
+    /// Whether anything is recorded.
+    #[inline(always)]
+    pub(crate) fn is_on(&self) -> bool {
+        self.flags() != 0
+    }
+
     /// Whether reads are recorded.
     #[inline]
     pub(crate) fn has_reads(&self) -> bool {
