@@ -7,7 +7,7 @@ use crate::convert::IntoPayload;
 use crate::defect::{self, Defect};
 use crate::entry::{Audience, Entry, NAMED};
 use crate::error::EmitError;
-use crate::event::{EventId, EventTable, IntoEvent};
+use crate::event::{EventId, IntoEvent};
 use crate::name::RoomName;
 use crate::payload::Payload;
 use crate::reason::DisconnectReason;
@@ -256,13 +256,12 @@ impl Room {
     ) -> Result<Emitted, EmitError> {
         let (namespace, topic) = (self.namespace_core(), self.topic());
         let events = &namespace.engine.events;
-        let event = resolve(event, events)?;
-        let payload = payload.into_payload()?;
-        let emitted = match event {
-            EventId::Listed(event) => {
-                publish(namespace, topic, payload, |payload| Entry::All { payload, event, sender: None })
+        let emitted = match event.number(events) {
+            Some(event) => {
+                let all = |payload| Entry::All { payload, event, sender: None };
+                publish(namespace, topic, payload.into_payload()?, all)
             }
-            named => publish_slowly(namespace, topic, aimed(named, payload, Audience::of_room(topic.id()))),
+            None => publish_named(namespace, topic, event.resolve(events)?, payload.into_payload()?, None),
         };
         if emitted.sequence.is_none() && namespace.is_closed() {
             return Err(EmitError::NamespaceClosed);
@@ -282,16 +281,14 @@ pub(crate) fn emit_from<E: IntoEvent>(
     let namespace = &*socket.namespace;
     let topic = own(namespace, room)?;
     let sender = socket.id();
-    let event = resolve(event, &namespace.engine.events)?;
-    let payload = payload.into_payload()?;
-    Ok(match event {
-        EventId::Listed(event) => {
-            publish(namespace, topic, payload, |payload| Entry::NotSender { payload, event, sender })
+    let events = &namespace.engine.events;
+    Ok(match event.number(events) {
+        Some(event) => {
+            let others = |payload| Entry::NotSender { payload, event, sender };
+            publish(namespace, topic, payload.into_payload()?, others)
         }
-        named => {
-            let audience =
-                Audience { sender: Some(sender), except_sender: true, ..Audience::of_room(topic.id()) };
-            publish_slowly(namespace, topic, aimed(named, payload, audience))
+        None => {
+            publish_named(namespace, topic, event.resolve(events)?, payload.into_payload()?, Some(sender))
         }
     })
 }
@@ -304,28 +301,23 @@ pub(crate) fn emit_direct<E: IntoEvent>(
 ) -> Result<Emitted, EmitError> {
     socket.check_open()?;
     let namespace = &*socket.namespace;
-    let event = resolve(event, &namespace.engine.events)?;
-    let payload = payload.into_payload()?;
-    let topic = socket.direct().map_err(EmitError::Closed)?;
-    let emitted = match event {
-        EventId::Listed(event) => {
+    let events = &namespace.engine.events;
+    let emitted = match event.number(events) {
+        Some(event) => {
+            let payload = payload.into_payload()?;
+            let topic = socket.direct().map_err(EmitError::Closed)?;
             publish(namespace, topic, payload, |payload| Entry::All { payload, event, sender: None })
         }
-        named => publish_slowly(namespace, topic, aimed(named, payload, Audience::of_room(topic.id()))),
+        None => {
+            let (event, payload) = (event.resolve(events)?, payload.into_payload()?);
+            let topic = socket.direct().map_err(EmitError::Closed)?;
+            publish_named(namespace, topic, event, payload, None)
+        }
     };
     if emitted.sequence.is_none() {
         socket.check_open()?; // closed meanwhile
     }
     Ok(emitted)
-}
-
-/// The event, without the detour of a result in memory if it has a number.
-#[inline(always)]
-fn resolve<E: IntoEvent>(event: E, events: &EventTable) -> Result<EventId, EmitError> {
-    match event.number(events) {
-        Some(number) => Ok(EventId::Listed(number)),
-        None => Ok(event.resolve(events)?),
-    }
 }
 
 impl From<Mute> for EmitError {
@@ -450,6 +442,30 @@ fn publish(
     match topic.try_publish(payload.len() as u64, &namespace.order, || make(payload)) {
         Ok(published) => Some(published).into(),
         Err(make) => publish_held(namespace, topic, make(), Hold::none()),
+    }
+}
+
+/// As [`publish`], to all members of a room, but for a sender that is `left_out`.
+#[inline(never)]
+fn publish_named(
+    namespace: &NamespaceCore,
+    topic: &Topic,
+    event: EventId,
+    payload: Payload,
+    left_out: Option<SocketId>,
+) -> Emitted {
+    match (event, left_out) {
+        (EventId::Listed(event), None) => {
+            publish(namespace, topic, payload, |payload| Entry::All { payload, event, sender: None })
+        }
+        (EventId::Listed(event), Some(sender)) => {
+            publish(namespace, topic, payload, |payload| Entry::NotSender { payload, event, sender })
+        }
+        (named, sender) => {
+            let audience =
+                Audience { sender, except_sender: sender.is_some(), ..Audience::of_room(topic.id()) };
+            publish_slowly(namespace, topic, aimed(named, payload, audience))
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Socket ids and the generational slab under them.
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::NonZeroU64;
 
 use slab::Slab;
 
@@ -21,30 +22,51 @@ use slab::Slab;
 /// assert_eq!(roomcast::SocketId::from_bits(id.to_bits()), Some(id));
 /// # Ok::<(), roomcast::NamespaceError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketId {
-    index: u32,
-    generation: NonZeroU32,
-}
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SocketId(
+    /// The generation, which is not 0, above the index. One number, as each message is asked whether it leaves its
+    /// reader out.
+    NonZeroU64,
+);
 
 impl SocketId {
     /// Returns the id as a number, to be stored or sent.
     #[must_use]
     pub fn to_bits(self) -> u64 {
-        u64::from(self.generation.get()) << 32 | u64::from(self.index)
+        self.0.get()
     }
 
     /// Returns the id of these [bits](Self::to_bits), or `None` for a number that no id has.
     #[must_use]
     pub fn from_bits(bits: u64) -> Option<Self> {
-        let generation = NonZeroU32::new((bits >> 32) as u32)?;
-        Some(Self { index: bits as u32, generation })
+        NonZeroU64::new(bits).filter(|bits| bits.get() >> 32 != 0).map(Self)
+    }
+
+    fn index(self) -> u32 {
+        self.0.get() as u32
+    }
+
+    fn generation(self) -> u32 {
+        (self.0.get() >> 32) as u32
+    }
+}
+
+impl Ord for SocketId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // The index is above the generation then.
+        self.0.get().rotate_left(32).cmp(&other.0.get().rotate_left(32))
+    }
+}
+
+impl PartialOrd for SocketId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl fmt::Debug for SocketId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}v{}", self.index, self.generation)
+        write!(f, "{}v{}", self.index(), self.generation())
     }
 }
 
@@ -84,8 +106,8 @@ impl<T> IdSlab<T> {
         }
         let generation = self.generations[place].checked_add(1).unwrap_or(1);
         self.generations[place] = generation;
-        let generation = NonZeroU32::new(generation).expect("generations start at 1");
-        let id = SocketId { index, generation };
+        let id = SocketId::from_bits(u64::from(generation) << 32 | u64::from(index));
+        let id = id.expect("generations start at 1");
         entry.insert(make(id));
         id
     }
@@ -97,15 +119,15 @@ impl<T> IdSlab<T> {
     }
 
     pub(crate) fn get(&self, id: SocketId) -> Option<&T> {
-        if *self.generations.get(id.index as usize)? != id.generation.get() {
+        if *self.generations.get(id.index() as usize)? != id.generation() {
             return None;
         }
-        self.values.get(id.index as usize)
+        self.values.get(id.index() as usize)
     }
 
     pub(crate) fn remove(&mut self, id: SocketId) -> Option<T> {
         self.get(id)?;
-        self.values.try_remove(id.index as usize)
+        self.values.try_remove(id.index() as usize)
     }
 }
 
@@ -126,13 +148,22 @@ mod tests {
     }
 
     #[test]
+    fn ids_compare_by_place_first() {
+        let id = |index: u64, generation: u64| SocketId::from_bits(generation << 32 | index).unwrap();
+        assert!(id(0, 2) < id(1, 1) && id(1, 1) < id(1, 2) && id(7, 1) < id(1 << 31, 1));
+        assert_eq!(id(1, 2).cmp(&id(1, 2)), Ordering::Equal);
+        assert_eq!((SocketId::from_bits(7), SocketId::from_bits(0)), (None, None));
+        assert_eq!(size_of::<Option<SocketId>>(), 8);
+    }
+
+    #[test]
     fn generations_wrap_past_zero() {
         let mut slab = IdSlab::new();
         let first = slab.insert(|_| ());
         slab.remove(first);
         slab.generations[0] = u32::MAX;
         let id = slab.insert(|_| ());
-        assert_eq!(id.generation.get(), 1);
+        assert_eq!(id.generation(), 1);
     }
 
     #[test]
