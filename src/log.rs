@@ -120,7 +120,7 @@ impl<T> Log<T> {
         if self.tail.is_full() || self.tail_is_heavy(bytes) {
             self.rotate(sequence, trash);
         }
-        self.append_fitting(sequence, item, bytes);
+        self.append_fitting(sequence, bytes, || item);
         self.is_over()
     }
 
@@ -135,10 +135,10 @@ impl<T> Log<T> {
             && self.taken.bytes.saturating_add(bytes) < self.overflow.bytes
     }
 
-    /// Appends an item that [fits](Self::fits).
+    /// Appends an item that [fits](Self::fits), made in its slot.
     #[inline(always)]
-    pub(crate) fn append_fitting(&mut self, sequence: u64, item: T, bytes: u64) {
-        self.tail.push(sequence, item);
+    pub(crate) fn append_fitting(&mut self, sequence: u64, bytes: u64, make: impl FnOnce() -> T) {
+        self.tail.push_with(sequence, make);
         self.taken.messages += 1;
         self.taken.bytes = self.taken.bytes.saturating_add(bytes);
     }

@@ -184,15 +184,21 @@ impl<T> SegmentWriter<T> {
     /// # Panics
     ///
     /// When the segment is full.
-    #[inline(always)]
     pub(crate) fn push(&mut self, sequence: u64, item: T) {
+        self.push_with(sequence, || item);
+    }
+
+    /// As [`push`](Self::push), with an item that is made in its slot: once nothing can panic any more, so that it
+    /// need not be anywhere else.
+    #[inline(always)]
+    pub(crate) fn push_with(&mut self, sequence: u64, make: impl FnOnce() -> T) {
         assert!(!self.is_full(), "push into a full segment");
         debug_assert!(sequence != EMPTY && sequence != CLOSED);
         // SAFETY: in range, as the segment is not full.
         let slot = unsafe { self.segment.slot(self.len) };
         // SAFETY: the slot is not published, and only its one writer (`&mut self`) writes to it:
         // nobody else looks at the item (invariant 1).
-        slot.item.with_mut(|cell| unsafe { (*cell).write(item) });
+        slot.item.with_mut(|cell| unsafe { (*cell).write(make()) });
         let ordering = if defect::is(Defect::RelaxedPublish) { Ordering::Relaxed } else { Ordering::Release };
         slot.sequence.store(sequence, ordering);
         self.len += 1;

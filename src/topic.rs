@@ -411,7 +411,7 @@ impl Topic {
             return Err(make);
         }
         let sequence = order.next();
-        inner.log.append_fitting(sequence, make(), bytes);
+        inner.log.append_fitting(sequence, bytes, make);
         Ok(Published { sequence, members, rooms: 1 })
     }
 
