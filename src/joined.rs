@@ -45,7 +45,7 @@ impl Joined {
     pub(crate) fn since(&self, room: Address) -> Option<u64> {
         match &self.by_room {
             Some(map) => map.get(&room).copied(),
-            None => self.rooms.iter().find(|(_, topic)| Address::of(topic) == room).map(|(since, _)| since),
+            None => self.rooms.find(|topic| Address::of(topic) == room),
         }
     }
 

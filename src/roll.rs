@@ -6,7 +6,7 @@ use crate::growth::make_room;
 
 /// Values by the sequence at which they joined, in that order.
 ///
-/// Sequences only rise, so the list is sorted by construction and found in by bisection. Removing
+/// Sequences only rise, so the list is sorted by construction and found in by bisection. Removing from a long list
 /// leaves a hole; when half are holes they are squeezed out. `N` entries lie inline.
 #[derive(Debug)]
 #[repr(C)] // the number is asked for most
@@ -14,6 +14,9 @@ pub(crate) struct Roll<T, const N: usize> {
     live: usize,
     slots: SmallVec<[(u64, Option<T>); N]>,
 }
+
+/// In lists up to here what comes after a removed entry moves up.
+const SHORT: usize = 16;
 
 impl<T, const N: usize> Roll<T, N> {
     pub(crate) fn new() -> Self {
@@ -41,12 +44,28 @@ impl<T, const N: usize> Roll<T, N> {
         place.is_ok_and(|place| self.slots[place].1.is_some())
     }
 
+    /// When the oldest value joined that is the one looked for.
+    pub(crate) fn find(&self, is_it: impl Fn(&T) -> bool) -> Option<u64> {
+        for (since, value) in &self.slots {
+            if let Some(value) = value {
+                if is_it(value) {
+                    return Some(*since);
+                }
+            }
+        }
+        None
+    }
+
     pub(crate) fn remove(&mut self, since: u64) -> Option<T> {
         let place = self.slots.binary_search_by_key(&since, |slot| slot.0).ok()?;
-        let value = self.slots[place].1.take()?;
+        let is_short = self.slots.len() <= SHORT;
+        let value = if is_short { self.slots.remove(place).1? } else { self.slots[place].1.take()? };
         self.live -= 1;
         if self.slots.len() > 2 * self.live {
-            self.squeeze();
+            self.slots.retain(|slot| slot.1.is_some());
+        }
+        if self.slots.capacity() > 4 * self.slots.len().max(N) {
+            self.slots.shrink_to_fit();
         }
         Some(value)
     }
@@ -54,13 +73,6 @@ impl<T, const N: usize> Roll<T, N> {
     /// Sequences and values, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.slots.iter().filter_map(|(since, value)| Some((*since, value.as_ref()?)))
-    }
-
-    fn squeeze(&mut self) {
-        self.slots.retain(|slot| slot.1.is_some());
-        if self.slots.capacity() > 4 * self.slots.len().max(N) {
-            self.slots.shrink_to_fit();
-        }
     }
 }
 

@@ -272,9 +272,9 @@ impl Membership {
     }
 }
 
-/// Hands each message of this segment that is below `bound` and for the socket to `f`, until that breaks, and returns
-/// how many it has handed out, `before` that were handed out before not included. Those that the socket does without
-/// are noted.
+/// Hands each message of this segment that is below `bound` and for the socket to `f`, until that breaks. Returns
+/// how many it has handed out, `before` that were handed out before not included, and whether the segment is at its end.
+/// Those that the socket does without are noted.
 ///
 /// The loop has no call in it but that of `f`: with one, the optimiser keeps whatever `f` adds up in
 /// memory, and that doubles the time per delivery. So it stops at what needs a closer look.
@@ -286,15 +286,17 @@ pub(super) fn read(
     (pass, before): (Pass, usize),
     notes: &mut Notes,
     mut f: impl FnMut(u64, &Entry, &Arc<Topic>) -> ControlFlow<()>,
-) -> usize {
+) -> (usize, bool) {
     let from = cursor.index();
     let mut is_special = false;
     // Alone, as messages are where everybody reads along: that takes no search for the end.
     match cursor.step(bound) {
-        None => return 0,
+        None => return (0, cursor.is_at_end()),
         Some((sequence, entry)) if !pass.is_past && entry.is_plain_for(pass.me) => {
-            if f(sequence, entry, room).is_break() || !cursor.is_below(bound) {
-                return 1;
+            let is_over = f(sequence, entry, room).is_break();
+            match cursor.peek() {
+                Peek::Item(sequence) if sequence < bound && !is_over => {}
+                next => return (1, next == Peek::End),
             }
         }
         Some(_) => is_special = true,
@@ -328,5 +330,5 @@ pub(super) fn read(
             }
         }
     }
-    (cursor.index() - from - skipped) as usize
+    ((cursor.index() - from - skipped) as usize, cursor.is_at_end())
 }

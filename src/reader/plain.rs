@@ -111,11 +111,14 @@ impl Reader {
             let mut broken = None;
             let (cursor, list) = self.memberships.cursor_and_list(place);
             let (room, notes) = (&list[place].room, &mut self.notes);
-            *count += read((cursor, list), room, horizon, pass, notes, |sequence, entry, room| {
-                let delivery = Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
-                f(delivery).map_break(|value| broken = Some(value))
-            });
-            if broken.is_none() && !cursor.is_at_end() {
+            let (handed, is_at_end) =
+                read((cursor, list), room, horizon, pass, notes, |sequence, entry, room| {
+                    let delivery =
+                        Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
+                    f(delivery).map_break(|value| broken = Some(value))
+                });
+            *count += handed;
+            if broken.is_none() && !is_at_end {
                 return self.end_plain(order, horizon);
             }
             (self.horizon, self.is_strict) = (horizon, order.is_strict());

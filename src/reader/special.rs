@@ -94,16 +94,16 @@ impl Reader {
             let mut broken = None;
             let (cursor, list) = self.memberships.cursor_and_list(place);
             let (room, notes) = (&list[place].room, &mut self.notes);
-            let read = read((cursor, list), room, bound, pass, notes, |sequence, entry, room| {
+            let (handed, _) = read((cursor, list), room, bound, pass, notes, |sequence, entry, room| {
                 if ONE {
                     return ControlFlow::Break(());
                 }
                 let delivery = Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
                 f(delivery).map_break(|value| broken = Some(value))
             });
-            *count += read;
+            *count += handed;
             self.read = self.read.max(self.read_below(place));
-            if ONE && read > 0 || broken.is_some() {
+            if ONE && handed > 0 || broken.is_some() {
                 self.handed += (*count - before) as u32;
                 self.last = Some(Last::Message(place as u32));
                 self.account();
