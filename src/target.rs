@@ -150,12 +150,26 @@ pub trait IntoRooms: sealed::Collect {}
 pub trait IntoTargets: sealed::Collect {}
 
 pub(crate) mod sealed {
-    use super::Place;
+    use super::{Place, Room, RoomName};
 
-    pub trait Collect {
+    pub trait Collect: Sized {
         #[doc(hidden)]
         fn count(&self) -> usize {
             1
+        }
+
+        /// The handle that it is, if it is one: to be used without being cloned, which others see.
+        #[doc(hidden)]
+        #[inline]
+        fn as_room(&self) -> Option<&Room> {
+            None
+        }
+
+        /// The name that it is, if it is one.
+        #[doc(hidden)]
+        #[inline]
+        fn into_name(self) -> Result<RoomName, Self> {
+            Err(self)
         }
 
         #[doc(hidden)]
@@ -166,6 +180,11 @@ pub(crate) mod sealed {
 macro_rules! names {
     ($([$($generic:ident)*] $name:ty;)*) => {$(
         impl<$($generic: Into<Number>),*> sealed::Collect for $name {
+            #[inline]
+            fn into_name(self) -> Result<RoomName, Self> {
+                Ok(self.into())
+            }
+
             fn collect_into(self, push: &mut impl FnMut(Place)) {
                 push(Place::Name(self.into()));
             }
@@ -183,12 +202,22 @@ names! {
 }
 
 impl sealed::Collect for Room {
+    #[inline]
+    fn as_room(&self) -> Option<&Room> {
+        Some(self)
+    }
+
     fn collect_into(self, push: &mut impl FnMut(Place)) {
         push(Place::Room(self));
     }
 }
 
 impl sealed::Collect for &Room {
+    #[inline]
+    fn as_room(&self) -> Option<&Room> {
+        Some(self)
+    }
+
     fn collect_into(self, push: &mut impl FnMut(Place)) {
         push(Place::Room(self.clone()));
     }
@@ -246,6 +275,14 @@ pub(crate) fn with_rooms<R, E: From<RoomNameError>>(
     namespace: &NamespaceCore,
     f: impl FnOnce(&[RoomRef<'_>]) -> Result<R, E>,
 ) -> Result<R, E> {
+    // Nearly always it is one: then without a list.
+    if let Some(handle) = rooms.as_room() {
+        return f(&[of_handle(handle, namespace)?]);
+    }
+    let rooms = match rooms.into_name() {
+        Ok(name) => return f(&[RoomRef::Name(&name)]),
+        Err(rooms) => rooms,
+    };
     let mut places: SmallVec<[Place; 2]> = SmallVec::new();
     add(&mut places, rooms);
     with_places(&places, namespace, f)
@@ -257,9 +294,6 @@ pub(crate) fn with_places<R, E: From<RoomNameError>>(
     namespace: &NamespaceCore,
     f: impl FnOnce(&[RoomRef<'_>]) -> Result<R, E>,
 ) -> Result<R, E> {
-    if let [place] = places {
-        return f(&[room(place, namespace)?]); // nearly always
-    }
     let rooms: Result<SmallVec<[_; 4]>, RoomNameError> =
         places.iter().map(|place| room(place, namespace)).collect();
     f(&rooms?)
@@ -269,8 +303,12 @@ pub(crate) fn with_places<R, E: From<RoomNameError>>(
 fn room<'a>(place: &'a Place, namespace: &NamespaceCore) -> Result<RoomRef<'a>, RoomNameError> {
     match place {
         Place::Name(name) => Ok(RoomRef::Name(name)),
-        Place::Room(room) if room.is_of(namespace) => Ok(RoomRef::Topic(room.topic())),
-        Place::Room(_) => Err(RoomNameError::Foreign),
+        Place::Room(room) => of_handle(room, namespace),
         Place::Socket(_) => unreachable!("an id is not `IntoRooms`"),
     }
+}
+
+#[inline]
+fn of_handle<'a>(room: &'a Room, namespace: &NamespaceCore) -> Result<RoomRef<'a>, RoomNameError> {
+    if room.is_of(namespace) { Ok(RoomRef::Topic(room.topic())) } else { Err(RoomNameError::Foreign) }
 }
