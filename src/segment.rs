@@ -63,6 +63,8 @@ struct Header<T> {
     parked: UnsafeCell<Option<Arc<()>>>,
     start: Position,
     capacity: u32,
+    /// How far behind the beginning of the block this header is.
+    pad: u8,
     items: PhantomData<T>,
 }
 
@@ -132,13 +134,17 @@ impl<T> SegmentWriter<T> {
     /// Creates a segment of `capacity` slots (at least one) that begins at `start`.
     pub(crate) fn new(capacity: u32, start: Position) -> Self {
         let capacity = capacity.max(1);
-        let (layout, slots) = layout::<T>(capacity);
+        let layout = layout::<T>(capacity);
         // SAFETY: the layout is never of size zero, as it contains a header.
         let block = unsafe { alloc::alloc(layout) };
-        let Some(header) = NonNull::new(block.cast::<Header<T>>()) else { alloc::handle_alloc_error(layout) };
-        // SAFETY: the block is ours alone, of this layout: a header, then `capacity` slots at
-        // offset `slots`.
-        unsafe {
+        if block.is_null() {
+            alloc::handle_alloc_error(layout);
+        }
+        let pad = block.addr().wrapping_neg() % SLOT_ALIGN;
+        // SAFETY: the block is ours alone, of this layout: as much as it takes to align it, a header, then `capacity`
+        // slots.
+        let header = unsafe {
+            let header = NonNull::new_unchecked(block.add(pad).cast::<Header<T>>());
             header.as_ptr().write(Header {
                 refs: AtomicU64::new(1),
                 tickets: AtomicI64::new(0),
@@ -146,16 +152,18 @@ impl<T> SegmentWriter<T> {
                 parked: UnsafeCell::new(None),
                 start,
                 capacity,
+                pad: pad as u8,
                 items: PhantomData,
             });
-            let first = block.add(slots).cast::<Slot<T>>();
+            let first = slots(header);
             for index in 0..capacity as usize {
                 first.add(index).write(Slot {
                     sequence: AtomicU64::new(EMPTY),
                     item: UnsafeCell::new(MaybeUninit::uninit()),
                 });
             }
-        }
+            header
+        };
         Self { segment: SegmentRef { header }, len: 0, capacity }
     }
 
@@ -615,8 +623,9 @@ unsafe fn destroy<T>(mut header: NonNull<Header<T>>) {
             }
             let tickets = header.as_ref().tickets.load(Ordering::Relaxed);
             let next = NonNull::new(header.as_ref().next.load(Ordering::Relaxed));
+            let block = header.as_ptr().cast::<u8>().sub(usize::from(header.as_ref().pad));
             ptr::drop_in_place(header.as_ptr());
-            alloc::dealloc(header.as_ptr().cast(), layout::<T>(capacity).0);
+            alloc::dealloc(block, layout::<T>(capacity));
             // Positive tickets: the link was made, never cut, and these references were its own.
             next.filter(|&next| tickets > 0 && release(next, tickets.unsigned_abs()) == 0)
         };
@@ -627,25 +636,32 @@ unsafe fn destroy<T>(mut header: NonNull<Header<T>>) {
     }
 }
 
-fn layout<T>(capacity: u32) -> (Layout, usize) {
+/// Slots of 32 bytes are aligned to as much, so that none of them lies across two cache lines.
+const SLOT_ALIGN: usize = 32;
+/// What every allocator aligns to without a detour: `malloc` has no fast path to more.
+const BLOCK_ALIGN: usize = 16;
+
+fn layout<T>(capacity: u32) -> Layout {
+    const { assert!(align_of::<Header<T>>() <= SLOT_ALIGN && align_of::<Slot<T>>() <= SLOT_ALIGN) };
     let slots = Layout::array::<Slot<T>>(capacity as usize).expect("a segment fits the memory");
-    // Slots start on their own cache line, so that none of 32 bytes lies across two.
-    let header = Layout::new::<Header<T>>().align_to(64).expect("64 is a power of two");
-    let (layout, offset) = header.pad_to_align().extend(slots).expect("a segment fits the memory");
-    (layout.pad_to_align(), offset)
+    let size = SLOT_ALIGN - BLOCK_ALIGN + slots_offset::<T>() + slots.size();
+    Layout::from_size_align(size, BLOCK_ALIGN).expect("a segment fits the memory")
 }
 
 /// The first slot of a segment.
 ///
 /// # Safety
 ///
-/// The segment is alive.
+/// The segment is alive, or its block allocated.
 #[inline(always)]
 unsafe fn slots<T>(header: NonNull<Header<T>>) -> *mut Slot<T> {
-    const LINE: usize = 64;
-    let offset = size_of::<Header<T>>().next_multiple_of(LINE).next_multiple_of(align_of::<Slot<T>>());
-    // SAFETY: the same offset that `layout` gives, inside the block.
-    unsafe { header.as_ptr().cast::<u8>().add(offset).cast() }
+    // SAFETY: inside the block, which has a header and slots behind it.
+    unsafe { header.as_ptr().cast::<u8>().add(slots_offset::<T>()).cast() }
+}
+
+/// Where the slots are, from the header on.
+const fn slots_offset<T>() -> usize {
+    size_of::<Header<T>>().next_multiple_of(SLOT_ALIGN)
 }
 
 #[cfg(all(test, not(roomcast_loom)))]
