@@ -63,7 +63,14 @@ pub(crate) struct Log<T> {
     heavy: u64,
     limits: Limits,
     head: SegmentRef<T>,
-    /// Messages from this number on are held on to, read or not.
+    /// What few logs have.
+    held: Option<Box<Held>>,
+}
+
+/// What is held on to for those who do not read along.
+#[derive(Debug)]
+struct Held {
+    /// Messages from this number on, read or not.
     floor: u64,
     /// The segments that were cut and in which there are cursors; may hold some in which there are none
     /// any more. By `end`, rising.
@@ -78,6 +85,12 @@ struct Parked {
     end: u64,
     /// The segment has a clone, for as long as it lives.
     alive: Arc<()>,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self { floor: u64::MAX, parked: Vec::new(), last_parked: 0 }
+    }
 }
 
 impl Parked {
@@ -106,9 +119,7 @@ impl<T> Log<T> {
             overflow: NEVER,
             heavy: limits.segment_bytes,
             limits,
-            floor: u64::MAX,
-            parked: Vec::new(),
-            last_parked: 0,
+            held: None,
         }
     }
 
@@ -188,7 +199,9 @@ impl<T> Log<T> {
 
     /// Holds on to messages from this number on, read or not, up to the limit.
     pub(crate) fn hold_from(&mut self, floor: u64) {
-        self.floor = floor;
+        if floor != self.floor() {
+            self.held.get_or_insert_default().floor = floor;
+        }
     }
 
     /// A cursor at a message that the log holds on to. A step for each segment before it.
@@ -215,24 +228,26 @@ impl<T> Log<T> {
 
     /// Whether cursors that were cut off have yet to resume.
     pub(crate) fn has_parked(&mut self) -> bool {
-        while let Some(last) = self.parked.last() {
+        let Some(Held { parked, .. }) = self.held.as_deref_mut() else { return false };
+        while let Some(last) = parked.last() {
             if last.is_alive() {
                 return true;
             }
-            self.parked.pop();
+            parked.pop();
         }
         false
     }
 
     /// From where on messages are lost to the cursors that were cut off last.
     pub(crate) fn last_parked(&self) -> u64 {
-        self.last_parked
+        self.held.as_ref().map_or(0, |held| held.last_parked)
     }
 
     /// Whether there are cursors that resume from this message number.
     pub(crate) fn is_parked(&self, end: u64) -> bool {
-        let place = self.parked.binary_search_by_key(&end, |parked| parked.end);
-        place.is_ok_and(|place| self.parked[place].is_alive())
+        let Some(Held { parked, .. }) = self.held.as_deref() else { return false };
+        let place = parked.binary_search_by_key(&end, |parked| parked.end);
+        place.is_ok_and(|place| parked[place].is_alive())
     }
 
     /// Lets go of the head, unless it is the tail: then it returns false. Cursors in it are parked.
@@ -243,11 +258,12 @@ impl<T> Log<T> {
         } else {
             let alive = Arc::new(());
             self.head.cut(Arc::clone(&alive));
-            self.last_parked = next.start().messages;
-            if self.parked.len() == self.parked.capacity() {
-                self.parked.retain(Parked::is_alive);
+            let Held { parked, last_parked, .. } = &mut **self.held.get_or_insert_default();
+            *last_parked = next.start().messages;
+            if parked.len() == parked.capacity() {
+                parked.retain(Parked::is_alive);
             }
-            self.parked.push(Parked { end: self.last_parked, alive });
+            parked.push(Parked { end: *last_parked, alive });
         }
         self.move_head(next, trash);
         true
@@ -271,7 +287,7 @@ impl<T> Log<T> {
     /// Lets go of all that nobody is going to read.
     pub(crate) fn trim(&mut self, trash: &mut Garbage<T>) {
         while self.head.is_unique() && !self.has_parked() {
-            let Some(next) = self.after_head().filter(|next| next.start().messages <= self.floor) else {
+            let Some(next) = self.after_head().filter(|next| next.start().messages <= self.floor()) else {
                 return;
             };
             self.head.unlink(); // or its link, in the trash, would keep the next one from being unique
@@ -306,7 +322,7 @@ impl<T> Log<T> {
         self.trim(trash);
         let slots = self.tail.segment().capacity();
         // Where messages are held on to, that says nothing of readers: a sixteenth of what there is will do.
-        let is_much = self.floor == u64::MAX || self.retained() >= u64::from(slots) * 16;
+        let is_much = self.floor() == u64::MAX || self.retained() >= u64::from(slots) * 16;
         let lagging = !self.head.is(self.tail.segment()) && is_much;
         let slots = match slots {
             _ if self.is_slow(sequence) => FIRST.max(slots / 2),
@@ -343,6 +359,10 @@ impl<T> Log<T> {
             segment = next;
         }
         segment
+    }
+
+    fn floor(&self) -> u64 {
+        self.held.as_ref().map_or(u64::MAX, |held| held.floor)
     }
 
     fn tail_is_heavy(&self, bytes: u64) -> bool {

@@ -34,6 +34,7 @@ use smallvec::SmallVec;
 mod backlog;
 mod census;
 mod change;
+mod extras;
 mod fold;
 mod kept;
 mod many;
@@ -47,16 +48,15 @@ pub(crate) use self::kept::{Before, Stretch};
 pub(crate) use self::many::{Listed, Role};
 pub(crate) use self::trash::Trash;
 
-use self::kept::Kept;
-use self::newest::{Newest, Older};
+use self::extras::Extras;
+use self::newest::Older;
 use crate::config::{Backlog, Overflow};
 use crate::data::DataMap;
 use crate::defect::{self, Defect};
 use crate::entry::Entry;
 use crate::history::{Found, Past};
-use crate::ledger::{Account, Ledger};
+use crate::ledger::Account;
 use crate::log::{Garbage, Log};
-use crate::members::Members;
 use crate::name::RoomName;
 use crate::order::Order;
 use crate::roll::Roll;
@@ -93,9 +93,9 @@ pub(crate) struct Topic {
     kind: Kind,
     /// Unique in its engine. Rooms are locked in the order of their ids.
     id: u64,
-    inner: Mutex<Inner>,
     /// What users, and layers above, keep with it.
     data: DataMap,
+    inner: Mutex<Inner>,
     /// Public handles: while there are any, an empty room stays in the index.
     handles: AtomicUsize,
 }
@@ -105,37 +105,17 @@ pub(crate) struct Topic {
 struct Inner {
     /// Idle memberships that want to be told of the next message. May name some that have left.
     armed: Vec<Armed>,
-    later: Option<Box<Later>>,
+    extras: Option<Box<Extras>>,
     members: Roll<Arc<Post>, 1>,
     log: Log<Entry>,
     /// Members that have yet to read messages from this number on are disconnected before those are let go of.
     strict_from: u64,
-    /// How many members there can be. Existing ones stay when it sinks below.
-    capacity: usize,
-    /// How many places are kept for sockets that are about to join.
-    claimed: u32,
-    /// How many members left since `armed` was last swept.
-    left: u32,
-    /// An empty list with room in it, so that arming and firing in turn allocates nothing.
-    spare: Vec<Armed>,
     /// Of the messages, how many are counted in another room as well.
     copies: u64,
     /// What those that left were due, less what those that are here were not: how many messages there were when each
     /// left, less how many there were when each joined. Wraps.
     due: u64,
     joins: u64,
-    ledger: Option<Box<Ledger>>,
-}
-
-/// What few rooms have, mostly for messages and members that come later.
-#[derive(Debug, Default)]
-struct Later {
-    /// What later messages with the same keys are to replace.
-    newest: Newest,
-    /// What is kept for those who join later.
-    kept: Option<Kept>,
-    /// The members, if somebody has asked all of them, and nobody has joined or left since.
-    listed: Option<std::sync::Arc<Members>>,
 }
 
 #[derive(Debug)]
@@ -183,16 +163,11 @@ impl Topic {
                 log: Log::new(backlog.limits()),
                 strict_from: if backlog.policy() == Overflow::Disconnect { 0 } else { LENIENT },
                 members: Roll::new(),
-                capacity: usize::MAX,
-                claimed: 0,
                 armed: Vec::new(),
-                spare: Vec::new(),
-                left: 0,
                 copies: 0,
                 due: 0,
                 joins: 0,
-                ledger: None,
-                later: None,
+                extras: None,
             }),
         }
     }
@@ -256,27 +231,6 @@ impl Topic {
             // Nobody has kept account of how far it has read in what came before, if it was lenient.
             Overflow::Disconnect => inner.strict_from.min(inner.log.messages()),
         };
-    }
-
-    pub(crate) fn capacity(&self) -> usize {
-        self.inner.lock().capacity
-    }
-
-    pub(crate) fn set_capacity(&self, capacity: usize) {
-        self.inner.lock().capacity = capacity;
-    }
-
-    /// Keeps a place for a socket that is about to join, if there is one left. It takes it by
-    /// [`join_if_free`](Self::join_if_free), or [gives it back](Self::unclaim).
-    pub(crate) fn claim(&self) -> bool {
-        let mut inner = self.inner.lock();
-        let is_free = inner.members.len() + (inner.claimed as usize) < inner.capacity;
-        inner.claimed += u32::from(is_free);
-        is_free
-    }
-
-    pub(crate) fn unclaim(&self) {
-        self.inner.lock().claimed -= 1;
     }
 
     /// Makes a socket that is none yet a member, whatever the capacity, and returns the sequence that names the
@@ -369,16 +323,8 @@ impl Topic {
         let member = inner.members.remove(since);
         debug_assert!(member.is_some(), "a membership ends once");
         trash.tell(order, post, Change::Left { since, until, at: inner.log.taken() }, pile);
-        inner.left += 1;
-        if inner.armed.is_empty() {
-            inner.left = 0;
-        } else if inner.left as usize > inner.armed.len() / 2 {
-            // Perhaps half of them have left, or more.
-            inner.left = 0;
-            let armed = std::mem::take(&mut inner.armed).into_iter();
-            let (armed, gone): (_, Vec<_>) = armed.partition(|armed| inner.members.contains(armed.since));
-            inner.armed = armed;
-            trash.armed.extend(gone);
+        if !inner.armed.is_empty() {
+            inner.sweep_armed(trash);
         }
         if let Some(member) = member {
             inner.due = inner.due.wrapping_add(inner.log.messages());
@@ -498,8 +444,9 @@ impl Topic {
         let missed = inner.log.resume(cursor, &mut trash);
         let to = missed.to.min(end);
         let account = inner
-            .ledger
+            .extras
             .as_ref()
+            .and_then(|extras| extras.ledger.as_ref())
             .map_or_else(Account::of_nothing, |ledger| ledger.account(socket, missed.from, to));
         let breaks_policy = missed.from >= inner.strict_from && inner.members.contains(since);
         drop(inner);
@@ -532,47 +479,24 @@ impl Topic {
         }
         order.counters().count_wakes(woken);
         let mut inner = self.inner.lock();
-        if inner.spare.capacity() < armed.capacity() {
-            std::mem::swap(&mut inner.spare, &mut armed);
+        let spare = &mut inner.extras().spare;
+        if spare.capacity() < armed.capacity() {
+            std::mem::swap(spare, &mut armed);
         }
     }
 }
 
 impl Inner {
-    /// Takes a place that was claimed, or else one that is left, if one is.
-    fn take_place(&mut self, is_claimed: bool) -> bool {
-        if is_claimed {
-            self.claimed -= 1;
-            return true;
-        }
-        self.members.len() + (self.claimed as usize) < self.capacity
-    }
-
-    /// The members, in joining order.
-    fn list(&mut self) -> std::sync::Arc<Members> {
-        let listed = &mut self.later.get_or_insert_default().listed;
-        let members = || Members::new(self.members.iter().map(|(_, post)| post.id()).collect());
-        std::sync::Arc::clone(listed.get_or_insert_with(|| std::sync::Arc::new(members())))
-    }
-
-    /// Others are members now.
-    #[inline]
-    fn forget_list(&mut self) {
-        if let Some(later) = &mut self.later {
-            later.listed = None;
-        }
-    }
-
     /// Whether it keeps messages for those who join later.
     #[inline]
     fn keeps(&self) -> bool {
-        self.later.as_ref().is_some_and(|later| later.kept.is_some())
+        self.extras.as_ref().is_some_and(|extras| extras.kept.is_some())
     }
 
     /// Takes in a message with a key that is about to be appended, and returns the one that it replaces then.
     #[cold]
     fn put_newest(&mut self, entry: &Entry) -> Option<Older> {
-        self.later.get_or_insert_default().newest.put(entry)
+        self.extras().newest.put(entry)
     }
 
     #[inline]
@@ -594,8 +518,10 @@ impl Inner {
 
     fn trim(&mut self, trash: &mut Garbage<Entry>) {
         self.log.trim(trash);
-        if !self.log.has_parked() {
-            self.ledger = None;
+        if let Some(extras) = &mut self.extras {
+            if !self.log.has_parked() {
+                extras.ledger = None;
+            }
         }
     }
 
@@ -603,7 +529,9 @@ impl Inner {
         if self.armed.is_empty() {
             return Vec::new(); // and keep the memory of both lists
         }
-        let spare = std::mem::take(&mut self.spare);
+        let extras = self.extras();
+        extras.left = 0;
+        let spare = std::mem::take(&mut extras.spare);
         let armed = std::mem::replace(&mut self.armed, spare);
         armed.iter().for_each(|armed| armed.post.mark(armed.since));
         order.count_letter();

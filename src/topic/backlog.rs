@@ -21,7 +21,7 @@ impl Inner {
                 }
             }
             if self.log.has_parked() {
-                let ledger = self.ledger.get_or_insert_default();
+                let ledger = self.extras.get_or_insert_default().ledger.get_or_insert_default();
                 ledger.record(self.log.head(), self.log.last_parked());
                 ledger.sweep(|end| self.log.is_parked(end));
             }

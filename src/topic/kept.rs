@@ -81,10 +81,10 @@ impl Topic {
         let limits = inner.limits();
         match history {
             Some(history) => {
-                let kept = &mut inner.later.get_or_insert_default().kept;
-                kept.get_or_insert_with(|| Kept::new(limits, now, before)).set_history(history);
+                let kept = &mut inner.extras().kept;
+                kept.get_or_insert_with(|| Box::new(Kept::new(limits, now, before))).set_history(history);
             }
-            None => inner.later.iter_mut().for_each(|later| later.kept = None),
+            None => inner.extras.iter_mut().for_each(|extras| extras.kept = None),
         }
         inner.set_limits(limits);
         inner.hold(&mut trash);
@@ -148,11 +148,11 @@ impl Inner {
     }
 
     fn kept(&self) -> Option<&Kept> {
-        self.later.as_ref()?.kept.as_ref()
+        self.extras.as_ref()?.kept.as_deref()
     }
 
     fn kept_mut(&mut self) -> Option<&mut Kept> {
-        self.later.as_mut()?.kept.as_mut()
+        self.extras.as_mut()?.kept.as_deref_mut()
     }
 
     /// Appends to the log, and keeps the message if it is one that a history keeps.
