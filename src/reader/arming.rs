@@ -32,7 +32,7 @@ impl Reader {
         let may_sleep = match self.wide.take() {
             Some(mut wide) => {
                 let may_sleep = wide.hot.iter().all(|hot| self.arm(hot.place as usize));
-                wide.hot.retain(|hot| !self.memberships.list()[hot.place as usize].is_armed);
+                wide.hot.retain(|hot| !self.memberships.list()[hot.place as usize].is_armed());
                 self.wide = Some(wide);
                 may_sleep
             }
@@ -50,16 +50,19 @@ impl Reader {
     /// Arms a membership, unless it has something to read: then it returns false.
     fn arm(&mut self, place: usize) -> bool {
         let (cursor, membership) = self.memberships.both_mut(place);
-        if !membership.is_armed {
-            membership.is_armed = membership.room.arm(&self.post, membership.since, cursor);
+        if !membership.is_armed() {
+            let is_armed = membership.room.arm(&self.post, membership.since(), cursor);
+            membership.set_armed(is_armed);
         }
-        membership.is_armed
+        membership.is_armed()
     }
 
     /// The membership is armed no more.
     pub(super) fn heat(&mut self, since: u64) {
         let Some(place) = self.memberships.position(since) else { return };
-        if std::mem::take(&mut self.memberships.at_mut(place).is_armed) {
+        let membership = self.memberships.at_mut(place);
+        if membership.is_armed() {
+            membership.set_armed(false);
             self.add_hot(place);
         }
     }

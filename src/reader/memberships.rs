@@ -26,10 +26,9 @@ pub(super) struct Memberships {
 
 #[derive(Debug)]
 pub(super) struct Membership {
-    /// The sequence at which the socket joined, which names the membership.
-    pub(super) since: u64,
+    /// Twice the sequence at which the socket joined, which names the membership; one more while it is armed.
+    since: u64,
     pub(super) room: Arc<Topic>,
-    pub(super) is_armed: bool,
     /// What few memberships have.
     rare: Option<Box<Rare>>,
 }
@@ -80,12 +79,12 @@ impl Memberships {
 
     /// Adds one at the end: `since` is above that of all before it.
     pub(super) fn push(&mut self, since: u64, room: Arc<Topic>, cursor: Cursor<Entry>) {
-        debug_assert!(self.list.last().is_none_or(|last| last.since < since), "sequences only rise");
+        debug_assert!(self.list.last().is_none_or(|last| last.since() < since), "sequences only rise");
         self.make_room(1);
         let past = self.list.last().filter(|last| last.is_past() && Arc::ptr_eq(&last.room, &room));
         let past = past.and_then(|last| last.rare.as_ref()?.past);
         let rare = past.map(|past| Box::new(Rare { past: Some(past), ..Rare::new() }));
-        self.list.push(Membership { since, room, is_armed: false, rare });
+        self.list.push(Membership { since: since << 1, room, rare });
         self.cursors.push(cursor);
     }
 
@@ -108,7 +107,7 @@ impl Memberships {
     }
 
     pub(super) fn position(&self, since: u64) -> Option<usize> {
-        self.list.binary_search_by_key(&since, |membership| membership.since).ok()
+        self.list.binary_search_by_key(&since, |membership| membership.since()).ok()
     }
 
     #[inline(always)]
@@ -226,6 +225,21 @@ impl Rare {
 }
 
 impl Membership {
+    /// The sequence at which the socket joined, which names the membership.
+    #[inline]
+    pub(super) fn since(&self) -> u64 {
+        self.since >> 1
+    }
+
+    #[inline]
+    pub(super) fn is_armed(&self) -> bool {
+        self.since & 1 == 1
+    }
+
+    pub(super) fn set_armed(&mut self, is_armed: bool) {
+        self.since = self.since & !1 | u64::from(is_armed);
+    }
+
     /// The sequence from which on nothing is for the socket.
     #[inline]
     pub(super) fn until(&self) -> u64 {
@@ -245,13 +259,15 @@ impl Membership {
 
     /// Whether it is for what was published before the socket joined: over from the start.
     pub(super) fn is_past(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.past.is_some() && rare.until == self.since)
+        self.rare.as_ref().is_some_and(|rare| rare.past.is_some() && rare.until == self.since())
     }
 
     /// Whether what was asked for of what was published before the socket joined had that message in it.
     pub(super) fn had_before(&self, sequence: u64, has_key: bool) -> bool {
         let past = self.rare.as_ref().and_then(|rare| rare.past.as_ref());
-        past.is_some_and(|past| past.from <= sequence && sequence < self.since && (has_key || !past.is_keyed))
+        past.is_some_and(|past| {
+            past.from <= sequence && sequence < self.since() && (has_key || !past.is_keyed)
+        })
     }
 
     pub(super) fn gap(&self) -> Option<Gap> {

@@ -217,7 +217,7 @@ impl Reader {
         let old = cursor.enter(next);
         // The log's: then this reader was the last one in it, and nobody else is going to let go of it soon.
         if old.give_back() == 1 && !membership.room.try_trim() {
-            let since = membership.since;
+            let since = membership.since();
             self.rare().untrimmed.push(since);
             self.is_plain = false;
         }
@@ -233,7 +233,7 @@ impl Reader {
         let (room, until) = (Arc::clone(&membership.room), membership.until());
         // Of a membership that is over nothing changes any more.
         let horizon = if until <= self.horizon { FOREVER } else { self.horizon };
-        let resumed = room.resume(cursor, (me, membership.since), membership.messages(), horizon);
+        let resumed = room.resume(cursor, (me, membership.since()), membership.messages(), horizon);
         let Some(Loss { messages: lost, account, breaks_policy }) = resumed else { return false };
         let not_mine = account
             .aimed

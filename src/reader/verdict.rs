@@ -137,7 +137,7 @@ fn is_for(
 /// Whether one of these memberships was in that room at that sequence.
 pub(super) fn was_member(memberships: &[Membership], room: u64, sequence: u64) -> bool {
     memberships.iter().any(|membership| {
-        membership.room.id() == room && membership.since <= sequence && sequence < membership.until()
+        membership.room.id() == room && membership.since() <= sequence && sequence < membership.until()
     })
 }
 

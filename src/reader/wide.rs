@@ -36,8 +36,8 @@ impl Reader {
         self.wide = None;
         if is_wide {
             let list = self.memberships.list().iter().enumerate();
-            let awake = list.filter(|(_, membership)| !membership.is_armed);
-            let hot = awake.map(|(place, membership)| Hot::new(membership.since, place)).collect();
+            let awake = list.filter(|(_, membership)| !membership.is_armed());
+            let hot = awake.map(|(place, membership)| Hot::new(membership.since(), place)).collect();
             self.wide = Some(Box::new(Wide { hot }));
         }
     }
@@ -45,7 +45,7 @@ impl Reader {
     /// The membership at this place is not armed, or not any more.
     pub(super) fn add_hot(&mut self, place: usize) {
         if let Some(wide) = &mut self.wide {
-            wide.hot.push(Hot::new(self.memberships.list()[place].since, place));
+            wide.hot.push(Hot::new(self.memberships.list()[place].since(), place));
         }
     }
 
@@ -66,10 +66,11 @@ impl Reader {
             let (cursor, membership) = memberships.both_mut(hot.place as usize);
             hot.passes = if hot.index == cursor.index() { hot.passes + 1 } else { 1 };
             hot.index = cursor.index();
-            if hot.passes >= PATIENCE && !membership.is_armed && membership.until() == FOREVER {
-                membership.is_armed = membership.room.try_arm(post, hot.since, cursor);
+            if hot.passes >= PATIENCE && !membership.is_armed() && membership.until() == FOREVER {
+                let is_armed = membership.room.try_arm(post, hot.since, cursor);
+                membership.set_armed(is_armed);
             }
-            !membership.is_armed
+            !membership.is_armed()
         });
     }
 }
