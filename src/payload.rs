@@ -108,12 +108,11 @@ impl Payload {
     #[must_use]
     #[inline]
     pub fn as_bytes(&self) -> Option<&[u8]> {
-        match self.foreign() {
-            None => Some(&self.0.slice),
-            Some(Foreign::Bytes(bytes)) => Some(bytes),
-            Some(Foreign::Text(text)) => Some(text.as_bytes()),
-            Some(Foreign::Value { .. }) => None,
+        let inline = &self.0.slice;
+        if !inline.is_empty() {
+            return Some(inline); // nearly always, and without a look at anything but what is returned
         }
+        self.other_bytes()
     }
 
     /// Returns the text of a payload of text. Bytes are not text, whatever they are, and
@@ -161,8 +160,12 @@ impl Payload {
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
+        let inline = self.0.slice.len();
+        if inline > 0 {
+            return inline;
+        }
         match self.foreign() {
-            None => self.0.slice.len(),
+            None => 0,
             Some(Foreign::Bytes(bytes)) => bytes.len(),
             Some(Foreign::Text(text)) => text.len(),
             Some(Foreign::Value { weight, .. }) => *weight,
@@ -194,6 +197,17 @@ impl Payload {
 
     pub(crate) fn encodings(&self) -> &Encodings {
         &self.0.header.header.encodings
+    }
+
+    /// The bytes, if there are none behind the header.
+    #[cold]
+    fn other_bytes(&self) -> Option<&[u8]> {
+        match self.foreign() {
+            None => Some(&[]),
+            Some(Foreign::Bytes(bytes)) => Some(bytes),
+            Some(Foreign::Text(text)) => Some(text.as_bytes()),
+            Some(Foreign::Value { .. }) => None,
+        }
     }
 
     #[inline]
