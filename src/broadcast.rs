@@ -258,10 +258,10 @@ impl Room {
         let events = &namespace.engine.events;
         let emitted = match event.number(events) {
             Some(event) => {
-                let all = |payload| Entry::All { payload, event, sender: None };
-                publish(namespace, topic, payload.into_payload()?, all)
+                let payload = payload.into_payload()?;
+                publish(namespace, topic, payload.len(), || Entry::All { payload, event, sender: None })
             }
-            None => publish_named(namespace, topic, event.resolve(events)?, payload.into_payload()?, None),
+            None => publish_by_name(namespace, topic, event.resolve(events)?, payload.into_payload()?, None),
         };
         if emitted.sequence.is_none() && namespace.is_closed() {
             return Err(EmitError::NamespaceClosed);
@@ -284,11 +284,11 @@ pub(crate) fn emit_from<E: IntoEvent>(
     let events = &namespace.engine.events;
     Ok(match event.number(events) {
         Some(event) => {
-            let others = |payload| Entry::NotSender { payload, event, sender };
-            publish(namespace, topic, payload.into_payload()?, others)
+            let payload = payload.into_payload()?;
+            publish(namespace, topic, payload.len(), || Entry::NotSender { payload, event, sender })
         }
         None => {
-            publish_named(namespace, topic, event.resolve(events)?, payload.into_payload()?, Some(sender))
+            publish_by_name(namespace, topic, event.resolve(events)?, payload.into_payload()?, Some(sender))
         }
     })
 }
@@ -306,12 +306,12 @@ pub(crate) fn emit_direct<E: IntoEvent>(
         Some(event) => {
             let payload = payload.into_payload()?;
             let topic = socket.direct().map_err(EmitError::Closed)?;
-            publish(namespace, topic, payload, |payload| Entry::All { payload, event, sender: None })
+            publish(namespace, topic, payload.len(), || Entry::All { payload, event, sender: None })
         }
         None => {
             let (event, payload) = (event.resolve(events)?, payload.into_payload()?);
             let topic = socket.direct().map_err(EmitError::Closed)?;
-            publish_named(namespace, topic, event, payload, None)
+            publish_by_name(namespace, topic, event, payload, None)
         }
     };
     if emitted.sequence.is_none() {
@@ -346,7 +346,7 @@ fn emit_to(
         None => Some(Found::Borrowed(&namespace.everyone)),
     };
     let Some(found) = found else { return Ok(Emitted::default()) };
-    Ok(publish(namespace, found.topic(), payload, |payload| short(from, event, payload)))
+    Ok(publish(namespace, found.topic(), payload.len(), || short(from, event, payload)))
 }
 
 /// To several rooms, or with somebody left out: with what takes lists.
@@ -390,8 +390,11 @@ fn emit_widely(
         }
         (EventId::Unlisted(_), ..) => aimed(event, payload, Audience { terms: terms(), ..who.audience() }),
     };
-    if let [room] = &who.rooms[..] {
-        return Ok(publish_slowly(namespace, room.topic(), entry));
+    match &who.rooms[..] {
+        // Those that are replaced are not looked for on the short way.
+        [room] if wish.key.is_some() => return Ok(publish_slowly(namespace, room.topic(), entry)),
+        [room] => return Ok(publish(namespace, room.topic(), entry.payload().len(), || entry)),
+        _ => {}
     }
     if !defect::is(Defect::UnsortedUnion) {
         who.rooms.sort_unstable_by_key(|room| room.topic().id());
@@ -424,22 +427,16 @@ pub(crate) fn aimed(event: EventId, payload: Payload, audience: Audience) -> Ent
     Entry::Aimed { payload, event, audience: Audience { name, ..audience }.share() }
 }
 
-/// Publishes a message that is made of the payload, if that takes no more than to write a slot, or
-/// [slowly](publish_slowly).
+/// Publishes a message of so many bytes, if that takes no more than to write a slot, or [slowly](publish_slowly).
 ///
 /// In line, so that the entry is made where it is to lie. On its way through the stack it is written in parts and read as
 /// a whole, for which a processor waits until the parts are in its cache: that was a quarter of the time.
 #[inline(always)]
-fn publish(
-    namespace: &NamespaceCore,
-    topic: &Topic,
-    payload: Payload,
-    make: impl FnOnce(Payload) -> Entry,
-) -> Emitted {
+fn publish(namespace: &NamespaceCore, topic: &Topic, bytes: usize, make: impl FnOnce() -> Entry) -> Emitted {
     if namespace.engine.tape.is_on() {
-        return publish_slowly(namespace, topic, make(payload));
+        return publish_slowly(namespace, topic, make());
     }
-    match topic.try_publish(payload.len() as u64, &namespace.order, || make(payload)) {
+    match topic.try_publish(bytes as u64, &namespace.order, make) {
         Ok(published) => Some(published).into(),
         Err(make) => publish_held(namespace, topic, make(), Hold::none()),
     }
@@ -447,7 +444,7 @@ fn publish(
 
 /// As [`publish`], to all members of a room, but for a sender that is `left_out`.
 #[inline(never)]
-fn publish_named(
+fn publish_by_name(
     namespace: &NamespaceCore,
     topic: &Topic,
     event: EventId,
@@ -456,10 +453,10 @@ fn publish_named(
 ) -> Emitted {
     match (event, left_out) {
         (EventId::Listed(event), None) => {
-            publish(namespace, topic, payload, |payload| Entry::All { payload, event, sender: None })
+            publish(namespace, topic, payload.len(), || Entry::All { payload, event, sender: None })
         }
         (EventId::Listed(event), Some(sender)) => {
-            publish(namespace, topic, payload, |payload| Entry::NotSender { payload, event, sender })
+            publish(namespace, topic, payload.len(), || Entry::NotSender { payload, event, sender })
         }
         (named, sender) => {
             let audience =

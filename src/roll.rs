@@ -1,4 +1,4 @@
-//! A list in joining order, from which any entry is removed in O(log n).
+//! A list in joining order, from which any entry is removed in O(log n), squeezing included.
 
 use smallvec::SmallVec;
 

@@ -638,7 +638,7 @@ unsafe fn destroy<T>(mut header: NonNull<Header<T>>) {
 
 /// Slots of 32 bytes are aligned to as much, so that none of them lies across two cache lines.
 const SLOT_ALIGN: usize = 32;
-/// What every allocator aligns to without a detour: `malloc` has no fast path to more.
+/// What `malloc` aligns to anyway where pointers have 64 bits: it has no fast path to more.
 const BLOCK_ALIGN: usize = 16;
 
 fn layout<T>(capacity: u32) -> Layout {

@@ -48,7 +48,7 @@ pub(crate) use self::kept::{Before, Stretch};
 pub(crate) use self::many::{Listed, Role};
 pub(crate) use self::trash::Trash;
 
-use self::extras::Extras;
+use self::extras::{Dormitory, Extras};
 use self::newest::Older;
 use crate::config::{Backlog, Overflow};
 use crate::data::DataMap;
@@ -88,7 +88,7 @@ impl Kind {
     }
 }
 
-#[repr(C)] // what it is found by, then what publishing touches
+#[repr(C)] // what it is found by, what leaving asks for, then what publishing touches
 pub(crate) struct Topic {
     kind: Kind,
     /// Unique in its engine. Rooms are locked in the order of their ids.
@@ -116,6 +116,9 @@ struct Inner {
     /// left, less how many there were when each joined. Wraps.
     due: u64,
     joins: u64,
+    dormitory: Option<Box<Dormitory>>,
+    /// How many places are kept for sockets that are about to join.
+    claimed: u32,
 }
 
 #[derive(Debug)]
@@ -168,6 +171,8 @@ impl Topic {
                 due: 0,
                 joins: 0,
                 extras: None,
+                dormitory: None,
+                claimed: 0,
             }),
         }
     }
@@ -324,7 +329,7 @@ impl Topic {
         debug_assert!(member.is_some(), "a membership ends once");
         trash.tell(order, post, Change::Left { since, until, at: inner.log.taken() }, pile);
         if !inner.armed.is_empty() {
-            inner.sweep_armed(trash);
+            inner.count_left(trash);
         }
         if let Some(member) = member {
             inner.due = inner.due.wrapping_add(inner.log.messages());
@@ -479,7 +484,7 @@ impl Topic {
         }
         order.counters().count_wakes(woken);
         let mut inner = self.inner.lock();
-        let spare = &mut inner.extras().spare;
+        let spare = &mut inner.dormitory.get_or_insert_default().spare;
         if spare.capacity() < armed.capacity() {
             std::mem::swap(spare, &mut armed);
         }
@@ -529,9 +534,9 @@ impl Inner {
         if self.armed.is_empty() {
             return Vec::new(); // and keep the memory of both lists
         }
-        let extras = self.extras();
-        extras.left = 0;
-        let spare = std::mem::take(&mut extras.spare);
+        let Dormitory { spare, left } = &mut **self.dormitory.get_or_insert_default();
+        *left = 0;
+        let spare = std::mem::take(spare);
         let armed = std::mem::replace(&mut self.armed, spare);
         armed.iter().for_each(|armed| armed.post.mark(armed.since));
         order.count_letter();

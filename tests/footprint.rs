@@ -168,7 +168,7 @@ fn what_there_is_takes_as_much_as_the_guide_says() {
     let namespace = engine.of("/").unwrap();
     let mut sockets = Vec::with_capacity(MANY as usize);
     sockets.extend((0..MANY).map(|_| namespace.connect()));
-    each("socket with its handles", 600..=680);
+    each("socket with its handles", 600..=670);
     sockets.iter_mut().for_each(|(_, inbox)| assert_eq!(inbox.drain(|_| {}), 0));
     each("its first drain", -150..=-120);
     let rooms: Vec<_> = (0..20).collect();
@@ -176,11 +176,11 @@ fn what_there_is_takes_as_much_as_the_guide_says() {
         assert_eq!(socket.join(&rooms), Ok(20));
         inbox.drain(|_| {});
     });
-    each("twenty memberships", 20 * 100..=20 * 115);
+    each("twenty memberships", 20 * 95..=20 * 110);
     sockets.iter().for_each(|(socket, _)| assert_eq!(socket.join(socket.id().to_bits()), Ok(1)));
-    each("room of its own", 700..=800);
+    each("room of its own", 680..=760);
     sockets.iter().for_each(|(socket, _)| drop(socket.emit("n", ())));
-    each("direct messages", 600..=700);
+    each("direct messages", 560..=650);
     let mut spaces = Vec::with_capacity(MANY as usize);
     spaces.extend((0..MANY).map(|n| engine.of(&n.to_string()).unwrap()));
     each("namespace", 64 * 128 + 2040..=64 * 128 + 2240);

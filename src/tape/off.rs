@@ -84,7 +84,5 @@ impl Hold<'_> {
     }
 
     #[inline(always)]
-    pub(crate) fn end(self) -> bool {
-        false
-    }
+    pub(crate) fn end(self) {}
 }

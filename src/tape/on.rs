@@ -388,10 +388,10 @@ impl Hold<'_> {
         Self(None)
     }
 
-    /// Lets go of it, and tells whether there was anything to let go of.
+    /// Lets go of it.
     #[inline(always)]
-    pub(crate) fn end(self) -> bool {
-        self.0.is_some()
+    pub(crate) fn end(self) {
+        drop(self.0);
     }
 }
 

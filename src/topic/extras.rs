@@ -1,4 +1,5 @@
-//! What few rooms have: keys, a history, a capacity, sleepers, losses. Apart from what all have, so that a room is small.
+//! What few rooms have: keys, a history, a capacity, losses; and apart from that, sleepers. Not with what all have, so that a
+//! room is small.
 
 use super::kept::Kept;
 use super::newest::Newest;
@@ -17,14 +18,17 @@ pub(super) struct Extras {
     pub(super) listed: Option<std::sync::Arc<Members>>,
     /// How many members there can be. Existing ones stay when it sinks below.
     capacity: usize,
-    /// How many places are kept for sockets that are about to join.
-    claimed: u32,
-    /// How many members left since the armed ones were last swept.
-    pub(super) left: u32,
-    /// An empty list with room in it, so that arming and firing in turn allocates nothing.
-    pub(super) spare: Vec<Armed>,
     /// Of what was let go of unread.
     pub(super) ledger: Option<Box<Ledger>>,
+}
+
+/// What rooms have beside that whose members sleep. By itself, as many may, and a publish asks for the rest.
+#[derive(Debug, Default)]
+pub(super) struct Dormitory {
+    /// An empty list with room in it, so that arming and firing in turn allocates nothing.
+    pub(super) spare: Vec<Armed>,
+    /// How many members left since the armed ones were last swept.
+    pub(super) left: u32,
 }
 
 impl Topic {
@@ -40,27 +44,26 @@ impl Topic {
     /// [`join_if_free`](Self::join_if_free), or [gives it back](Self::unclaim).
     pub(crate) fn claim(&self) -> bool {
         let mut inner = self.inner.lock();
-        let members = inner.members.len();
-        let Extras { capacity, claimed, .. } = inner.extras();
-        let is_free = members + (*claimed as usize) < *capacity;
-        *claimed += u32::from(is_free);
+        let is_free = inner.has_place();
+        inner.claimed += u32::from(is_free);
         is_free
     }
 
     pub(crate) fn unclaim(&self) {
-        self.inner.lock().extras().claimed -= 1;
+        self.inner.lock().claimed -= 1;
     }
 }
 
 impl Inner {
     /// Takes a place that was claimed, or else one that is left, if one is.
     pub(super) fn take_place(&mut self, is_claimed: bool) -> bool {
-        let Some(Extras { capacity, claimed, .. }) = self.extras.as_deref_mut() else { return true };
-        if is_claimed {
-            *claimed -= 1;
-            return true;
-        }
-        self.members.len() + (*claimed as usize) < *capacity
+        self.claimed -= u32::from(is_claimed);
+        is_claimed || self.has_place()
+    }
+
+    fn has_place(&self) -> bool {
+        let taken = self.members.len() + self.claimed as usize;
+        self.extras.as_ref().is_none_or(|extras| taken < extras.capacity)
     }
 
     /// What few rooms have, which this one has from now on.
@@ -83,11 +86,12 @@ impl Inner {
         }
     }
 
-    /// Lets go of armed memberships that are over, once that may be half of them.
-    #[cold]
-    pub(super) fn sweep_armed(&mut self, trash: &mut Trash) {
+    /// Counts a member that has left while others sleep, and lets go of armed memberships that are over, once that may
+    /// be half of them.
+    #[inline(never)]
+    pub(super) fn count_left(&mut self, trash: &mut Trash) {
         let most = self.armed.len() / 2;
-        let left = &mut self.extras().left;
+        let left = &mut self.dormitory.get_or_insert_default().left;
         *left += 1;
         if *left as usize > most {
             *left = 0;
@@ -101,15 +105,6 @@ impl Inner {
 
 impl Default for Extras {
     fn default() -> Self {
-        Self {
-            newest: Newest::default(),
-            kept: None,
-            listed: None,
-            capacity: usize::MAX,
-            claimed: 0,
-            left: 0,
-            spare: Vec::new(),
-            ledger: None,
-        }
+        Self { newest: Newest::default(), kept: None, listed: None, capacity: usize::MAX, ledger: None }
     }
 }
