@@ -430,7 +430,7 @@ pub(crate) fn aimed(event: EventId, payload: Payload, audience: Audience) -> Ent
 /// Publishes a message of so many bytes, if that takes no more than to write a slot, or [slowly](publish_slowly).
 ///
 /// In line, so that the entry is made where it is to lie. On its way through the stack it is written in parts and read as
-/// a whole, for which a processor waits until the parts are in its cache: that was a quarter of the time.
+/// a whole, for which a processor waits until the parts are in its cache: that was nearly half of the time.
 #[inline(always)]
 fn publish(namespace: &NamespaceCore, topic: &Topic, bytes: usize, make: impl FnOnce() -> Entry) -> Emitted {
     if namespace.engine.tape.is_on() {

@@ -8,10 +8,9 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::counters::Tally;
-use crate::joined::Address;
 use crate::name::{RoomName, RoomNameError};
 use crate::sync::{Arc, AtomicUsize, Ordering, RwLock};
-use crate::topic::Topic;
+use crate::topic::{Address, Topic};
 
 type Shard = CachePadded<RwLock<Rooms>>;
 

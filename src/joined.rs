@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::name::RoomName;
 use crate::roll::Roll;
 use crate::sync::Arc;
-use crate::topic::Topic;
+use crate::topic::{Address, Topic};
 
 /// The rooms that a socket is in, in joining order, and when it joined each. Looking for one walks the
 /// list while it is short, and asks a map when it is not.
@@ -17,16 +17,6 @@ pub(crate) struct Joined {
     /// When each was joined, by room.
     #[expect(clippy::box_collection, reason = "most sockets have none, and a map by itself is six words")]
     by_room: Option<Box<HashMap<Address, u64>>>,
-}
-
-/// Where a room lies. One that a socket is in lies there for as long, and no other does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Address(usize);
-
-impl Address {
-    pub(crate) fn of(topic: &Topic) -> Self {
-        Self(std::ptr::from_ref(topic).addr())
-    }
 }
 
 /// Lists up to here are walked.

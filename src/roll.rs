@@ -96,4 +96,18 @@ mod tests {
         assert!(roll.slots.len() <= 28 && roll.slots.capacity() < 100);
         assert_eq!((roll.contains(14), roll.contains(15)), (true, false));
     }
+
+    #[test]
+    fn a_short_list_has_no_holes() {
+        let mut roll = Roll::<_, 1>::new();
+        for since in 1..=40 {
+            roll.push(since, since);
+        }
+        for since in (1..=40).filter(|since| since % 9 != 0) {
+            assert_eq!(roll.remove(since), Some(since));
+            assert!(roll.slots.len() > SHORT || roll.slots.len() == roll.len(), "{since}: {roll:?}");
+        }
+        assert_eq!(roll.find(|value| *value == 27), Some(27));
+        assert_eq!((roll.find(|value| *value == 28), roll.len()), (None, 4));
+    }
 }

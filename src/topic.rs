@@ -100,6 +100,16 @@ pub(crate) struct Topic {
     handles: AtomicUsize,
 }
 
+/// Where a room lies. One that a socket is in lies there for as long, and no other does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Address(usize);
+
+impl Address {
+    pub(crate) fn of(topic: &Topic) -> Self {
+        Self(std::ptr::from_ref(topic).addr())
+    }
+}
+
 /// What publishing touches comes first.
 #[repr(C)]
 struct Inner {

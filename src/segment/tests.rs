@@ -139,3 +139,15 @@ fn segments_and_cursors_print_where_they_are() {
     );
     assert_eq!(format!("{writer:?}"), format!("SegmentWriter {{ segment: {segment}, len: 1 }}"));
 }
+
+#[test]
+fn no_slot_lies_across_two_cache_lines() {
+    // As large as a message. Held together, and of sizes that leave the next block anywhere.
+    let segments: Vec<_> = (1..=64).map(|slots| SegmentWriter::new(slots, Position::default())).collect();
+    for (mut writer, sequence) in segments.into_iter().zip(1..) {
+        writer.push(sequence, [sequence; 3]);
+        let (_, item) = writer.segment().iter().next().unwrap();
+        let slot = std::ptr::from_ref(item).addr() - 8;
+        assert_eq!((slot % SLOT_ALIGN, item), (0, &[sequence; 3]));
+    }
+}

@@ -4,9 +4,8 @@ use std::any::Any;
 
 use super::{NamespaceCore, SocketCore, State};
 use crate::error::MembershipError;
-use crate::joined::Address;
 use crate::sync::Arc;
-use crate::topic::{Pile, Topic, Trash};
+use crate::topic::{Address, Pile, Topic, Trash};
 
 /// What a socket watches. Few do, and few things.
 pub(super) type Asides = Option<Box<Vec<Aside>>>;

@@ -8,10 +8,9 @@ use super::{Hooks, NamespaceCore, RoomRef, SocketCore, State};
 use crate::config::Config;
 use crate::error::{MembershipError, Refusal};
 use crate::history::{Joined, Past};
-use crate::joined::Address;
 use crate::name::{RoomName, RoomNameError};
 use crate::sync::{Arc, Ordering};
-use crate::topic::{Pile, Topic, Trash};
+use crate::topic::{Address, Pile, Topic, Trash};
 
 /// Rooms with places that are claimed for a socket.
 type Claimed = SmallVec<[Arc<Topic>; 1]>;
