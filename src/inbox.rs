@@ -103,10 +103,11 @@ impl Inbox {
     /// ```
     pub fn drain(&mut self, mut deliver: impl FnMut(Delivery<'_>)) -> usize {
         let mut count = 0;
-        let ControlFlow::Continue(()) = self.drain_counting::<Infallible>(false, &mut count, |delivery| {
-            deliver(delivery);
-            ControlFlow::Continue(())
-        });
+        let ControlFlow::Continue(()) =
+            self.drain_counting::<Infallible>(false, &mut count, move |delivery| {
+                deliver(delivery);
+                ControlFlow::Continue(())
+            });
         count
     }
 

@@ -43,7 +43,7 @@ pub(crate) use self::arming::Sleep;
 use std::ops::ControlFlow;
 
 use self::memberships::{Found, Memberships};
-use self::plain::Few;
+use self::plain::{Few, Short};
 use self::verdict::{Counts, Notes, Pass};
 use self::wide::Wide;
 use crate::counters::Readings;
@@ -248,10 +248,15 @@ impl Reader {
             if defect::is(Defect::LateHorizon) {
                 horizon = order.horizon();
             }
-            match self.memberships.find(horizon) {
-                Found::Nothing => return self.end_plain(order, horizon),
-                Found::One(place) => return self.read_one(place, order, horizon, events, count, &mut f),
-                Found::More => {}
+            loop {
+                match self.read_short(order, horizon, events, count, &mut f) {
+                    Short::Over(flow) => return flow,
+                    Short::One(place) => {
+                        return self.read_one((place, 1), order, horizon, events, count, &mut f);
+                    }
+                    Short::End(place) if self.cross(place, order, horizon) => {}
+                    Short::End(_) | Short::More => break,
+                }
             }
         }
         self.drain_several(order, horizon, events, rest_only, count, &mut f)
@@ -278,14 +283,14 @@ impl Reader {
         if let (true, Some(wide)) = (self.is_plain, &self.wide) {
             match self.memberships.find_at(wide.places(), self.horizon) {
                 Found::Nothing => return self.end_plain(order, self.horizon),
-                Found::One(place) => return self.read_one(place, order, self.horizon, events, count, f),
+                Found::One(place) => return self.read_one((place, 0), order, self.horizon, events, count, f),
                 Found::More => {}
             }
         } else if self.is_plain {
             let mut heads = Few::new();
             if self.look_plainly(&mut heads).is_ok() {
                 return match heads.alone() {
-                    Some(place) => self.read_one(place, order, self.horizon, events, count, f),
+                    Some(place) => self.read_one((place, 0), order, self.horizon, events, count, f),
                     None => self.merge(&mut heads, order, events, count, f),
                 };
             }

@@ -98,6 +98,25 @@ pub(crate) enum Peek {
     End,
 }
 
+/// What a cursor is at, with a way to step over it.
+pub(crate) enum Look<'a, T> {
+    Item(Ready<'a, T>),
+    Empty,
+    /// The end of this segment.
+    End(&'a SegmentRef<T>),
+}
+
+/// The published item that a cursor is at.
+pub(crate) struct Ready<'a, T> {
+    cursor: &'a mut Cursor<T>,
+    /// Where the cursor is, in the segment that it holds.
+    slot: *const Slot<T>,
+    sequence: u64,
+}
+
+/// The item that a cursor has just stepped over.
+pub(crate) struct Passed<'a, T>(Ready<'a, T>);
+
 /// A counted reference to a segment: read access to all that is published in it.
 pub(crate) struct SegmentRef<T> {
     header: NonNull<Header<T>>,
@@ -274,6 +293,12 @@ impl<T> SegmentRef<T> {
         Next::Segment(Self { header })
     }
 
+    /// Whether no segment follows this one yet. One load.
+    #[inline(always)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.header().tickets.load(Ordering::Acquire) == 0
+    }
+
     /// Cuts the link to the next segment: readers still in this one are told so when they get to its
     /// end. `parked` is held for as long as any of them is.
     ///
@@ -359,6 +384,16 @@ impl<T> Slot<T> {
 }
 
 impl<T> Slot<T> {
+    /// What this slot is to a cursor.
+    #[inline(always)]
+    fn peek(&self) -> Peek {
+        match self.sequence.load(Ordering::Acquire) {
+            EMPTY => Peek::Empty,
+            CLOSED => Peek::End,
+            sequence => Peek::Item(sequence),
+        }
+    }
+
     /// Whether the item is published, and below `bound`, which is not 0.
     #[inline(always)]
     fn is_below(&self, bound: u64) -> bool {
@@ -395,10 +430,21 @@ impl<T> Cursor<T> {
             return Peek::End;
         }
         // SAFETY: `index` is below the capacity.
-        match unsafe { self.segment.slot(self.index) }.sequence.load(Ordering::Acquire) {
-            EMPTY => Peek::Empty,
-            CLOSED => Peek::End,
-            sequence => Peek::Item(sequence),
+        unsafe { self.segment.slot(self.index) }.peek()
+    }
+
+    /// As [`peek`](Self::peek), with the item itself.
+    #[inline(always)]
+    pub(crate) fn look(&mut self) -> Look<'_, T> {
+        if self.index == self.capacity {
+            return Look::End(&self.segment);
+        }
+        // SAFETY: `index` is below the capacity.
+        let slot = unsafe { self.segment.slot(self.index) };
+        match slot.peek() {
+            Peek::Empty => Look::Empty,
+            Peek::End => Look::End(&self.segment),
+            Peek::Item(sequence) => Look::Item(Ready { slot: ptr::from_ref(slot), cursor: self, sequence }),
         }
     }
 
@@ -533,6 +579,45 @@ impl<T> Cursor<T> {
         self.capacity = next.capacity();
         self.index = 0;
         std::mem::replace(&mut self.segment, next)
+    }
+}
+
+impl<'a, T> Ready<'a, T> {
+    #[inline(always)]
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    #[inline(always)]
+    pub(crate) fn item(&self) -> &T {
+        // SAFETY: the cursor holds the segment that the slot is in, which was seen published with `Acquire`.
+        unsafe { (*self.slot).settled() }.1
+    }
+
+    /// Steps over it.
+    #[inline(always)]
+    pub(crate) fn pass(self) -> Passed<'a, T> {
+        self.cursor.index += 1;
+        Passed(self)
+    }
+}
+
+impl<T> Passed<'_, T> {
+    #[inline(always)]
+    pub(crate) fn item(&self) -> &T {
+        self.0.item()
+    }
+
+    /// What the cursor is at now.
+    #[inline(always)]
+    pub(crate) fn next(&self) -> Peek {
+        self.0.cursor.peek()
+    }
+
+    /// Where the cursor is.
+    #[inline(always)]
+    pub(crate) fn segment(&self) -> &SegmentRef<T> {
+        self.0.cursor.segment()
     }
 }
 

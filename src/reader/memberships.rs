@@ -121,16 +121,19 @@ impl Memberships {
         (&mut self.cursors, &self.list)
     }
 
-    /// Finds the one room that has something to read below this horizon. A look at each, and no more: whose segment is
-    /// at its end is said to be one of several.
-    #[inline(always)]
-    pub(super) fn find(&self, horizon: u64) -> Found {
-        find(self.cursors.iter().enumerate(), horizon)
-    }
-
-    /// As [`find`](Self::find), among the rooms at these places.
+    /// Finds the one of the rooms at these places that has something to read below this horizon. A look at each, and no
+    /// more: whose segment is at its end is said to be one of several.
     pub(super) fn find_at(&self, places: impl Iterator<Item = usize>, horizon: u64) -> Found {
-        find(places.map(|place| (place, &self.cursors[place])), horizon)
+        let mut found = Found::Nothing;
+        for place in places {
+            match self.cursors[place].peek() {
+                Peek::Empty => {}
+                Peek::Item(sequence) if sequence >= horizon => {}
+                Peek::Item(_) if found == Found::Nothing => found = Found::One(place),
+                Peek::Item(_) | Peek::End => return Found::More,
+            }
+        }
+        found
     }
 
     #[inline(always)]
@@ -178,20 +181,6 @@ impl Memberships {
         let (cursors, list) = (std::mem::take(&mut self.cursors), std::mem::take(&mut self.list));
         cursors.into_iter().zip(list).for_each(release);
     }
-}
-
-#[inline(always)]
-fn find<'a>(cursors: impl Iterator<Item = (usize, &'a Cursor<Entry>)>, horizon: u64) -> Found {
-    let mut found = Found::Nothing;
-    for (place, cursor) in cursors {
-        match cursor.peek() {
-            Peek::Empty => {}
-            Peek::Item(sequence) if sequence >= horizon => {}
-            Peek::Item(_) if found == Found::Nothing => found = Found::One(place),
-            Peek::Item(_) | Peek::End => return Found::More,
-        }
-    }
-    found
 }
 
 /// A cursor over those messages below this sequence alone that have a key.

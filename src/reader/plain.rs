@@ -12,7 +12,7 @@ use crate::defect::{self, Defect};
 use crate::delivery::{Delivery, Item};
 use crate::event::EventTable;
 use crate::order::Order;
-use crate::segment::{Next, Peek};
+use crate::segment::{Look, Next, Peek};
 
 /// The rooms that have something to read, few enough to be kept sorted by inserting. The last one is next.
 #[derive(Debug)]
@@ -27,6 +27,18 @@ type Head = u64;
 const SPACE: usize = 32;
 const PLACE_BITS: u32 = SPACE.trailing_zeros();
 const _: () = assert!(MANY <= SPACE, "all rooms of a reader that is not wide have their place");
+
+/// What has become of a pass that was taken for a short one.
+#[derive(Debug)]
+pub(super) enum Short<B> {
+    Over(ControlFlow<B>),
+    /// One message was read of the room at this place, and there are more: in this room only.
+    One(usize),
+    /// Nothing was read, as the room at this place has another segment.
+    End(usize),
+    /// Nothing was read.
+    More,
+}
 
 /// A log was cut off behind a cursor.
 #[derive(Debug)]
@@ -94,18 +106,85 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads the only room that has anything.
+    /// Reads nothing or one message in one room: nearly all passes of a reader with few rooms are no more than that.
     #[inline(always)]
+    pub(super) fn read_short<B>(
+        &mut self,
+        order: &Order,
+        horizon: u64,
+        events: &EventTable,
+        count: &mut usize,
+        f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> Short<B> {
+        let me = self.me;
+        let (cursors, list) = self.memberships.cursors_and_list();
+        let mut found = None;
+        for (place, cursor) in cursors.iter_mut().enumerate() {
+            match cursor.look() {
+                Look::Empty => {}
+                Look::Item(ready) if ready.sequence() >= horizon => {}
+                Look::Item(ready) if found.is_none() => found = Some((place, ready)),
+                Look::Item(_) => return Short::More,
+                Look::End(segment) if segment.is_open() => {}
+                Look::End(_) => return Short::End(place),
+            }
+        }
+        if let Some((place, ready)) = found {
+            let sequence = ready.sequence();
+            if !ready.item().is_plain_for(me) {
+                return Short::More;
+            }
+            let passed = ready.pass();
+            *count += 1;
+            // Not by index: who does not ask for the room does without the check, too.
+            let room = list.get(place).map(|membership| &membership.room);
+            let delivery = Delivery { item: Item::Message(passed.item()), sequence, room, events };
+            if let ControlFlow::Break(value) = f(delivery) {
+                (self.horizon, self.is_strict) = (horizon, order.is_strict());
+                self.stop(place, &Few::new(), 1);
+                return Short::Over(ControlFlow::Break(value));
+            }
+            let is_over = match passed.next() {
+                Peek::Empty => true,
+                Peek::Item(sequence) => sequence >= horizon,
+                Peek::End => passed.segment().is_open(),
+            };
+            if !is_over {
+                return Short::One(place);
+            }
+        }
+        self.read = horizon;
+        if order.is_strict() {
+            self.tell(order);
+        }
+        Short::Over(ControlFlow::Continue(()))
+    }
+
+    /// Goes on to the next segment of the room at this place, unless the log was cut off there.
+    #[inline(never)]
+    pub(super) fn cross(&mut self, place: usize, order: &Order, horizon: u64) -> bool {
+        (self.horizon, self.is_strict) = (horizon, order.is_strict());
+        self.step_over(place).is_ok()
+    }
+
+    #[cold]
+    fn tell(&mut self, order: &Order) {
+        self.post.set_progress(self.read);
+        self.notes.is_due |= order.tracked_from().is_some();
+    }
+
+    /// Reads the only room that has anything, of which some messages have been handed out in this pass.
+    #[inline(never)]
     pub(super) fn read_one<B>(
         &mut self,
-        place: usize,
+        (place, handed): (usize, usize),
         order: &Order,
         horizon: u64,
         events: &EventTable,
         count: &mut usize,
         f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let before = *count;
+        let before = *count - handed;
         loop {
             let pass = (Pass { me: self.me, horizon, is_past: false }, *count - before);
             let mut broken = None;
@@ -219,8 +298,7 @@ impl Reader {
     pub(super) fn end_plain<B>(&mut self, order: &Order, horizon: u64) -> ControlFlow<B> {
         self.read = horizon;
         if order.is_strict() {
-            self.post.set_progress(horizon);
-            self.notes.is_due |= order.tracked_from().is_some();
+            self.tell(order);
         }
         if self.wide.is_some() {
             self.cool();
