@@ -160,7 +160,7 @@ fn what_a_cursor_looks_at_is_passed_once() {
     writer.push(10, 1);
     let Look::Item(ready) = cursor.look() else { panic!("one is published") };
     assert_eq!((ready.sequence(), *ready.item()), (10, 1));
-    drop(ready); // a look alone moves nothing
+    let _ = ready; // a look alone moves nothing
     assert_eq!(cursor.index(), 0);
     let Look::Item(ready) = cursor.look() else { panic!("it is still there") };
     let passed = ready.pass();
