@@ -283,7 +283,7 @@ impl Reader {
         if let (true, Some(wide)) = (self.is_plain, &self.wide) {
             match self.memberships.find_at(wide.places(), self.horizon) {
                 Found::Nothing => return self.end_plain(order, self.horizon),
-                Found::One(place) => return self.read_one((place, 0), order, self.horizon, events, count, f),
+                Found::One(place) => return self.read_wide(place, order, events, count, f),
                 Found::More => {}
             }
         } else if self.is_plain {

@@ -10,9 +10,13 @@ use super::verdict::{Pass, Verdict, judge};
 use super::{MANY, Reader};
 use crate::defect::{self, Defect};
 use crate::delivery::{Delivery, Item};
+use crate::entry::Entry;
 use crate::event::EventTable;
 use crate::order::Order;
-use crate::segment::{Look, Next, Peek};
+use crate::segment::{Look, Next, Peek, Ready};
+use crate::slab::SocketId;
+use crate::sync::Arc;
+use crate::topic::Topic;
 
 /// The rooms that have something to read, few enough to be kept sorted by inserting. The last one is next.
 #[derive(Debug)]
@@ -38,6 +42,18 @@ pub(super) enum Short<B> {
     End(usize),
     /// Nothing was read.
     More,
+}
+
+/// What has become of a message that was alone when it was found.
+enum One<B> {
+    /// Handed out, and nothing follows.
+    Last,
+    /// Handed out.
+    More,
+    /// Not handed out: it takes a closer look.
+    Special,
+    /// Handed out, and that was enough.
+    Broken(B),
 }
 
 /// A log was cut off behind a cursor.
@@ -116,7 +132,6 @@ impl Reader {
         count: &mut usize,
         f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
     ) -> Short<B> {
-        let me = self.me;
         let (cursors, list) = self.memberships.cursors_and_list();
         let mut found = None;
         for (place, cursor) in cursors.iter_mut().enumerate() {
@@ -130,27 +145,13 @@ impl Reader {
             }
         }
         if let Some((place, ready)) = found {
-            let sequence = ready.sequence();
-            if !ready.item().is_plain_for(me) {
-                return Short::More;
-            }
-            let passed = ready.pass();
-            *count += 1;
             // Not by index: who does not ask for the room does without the check, too.
             let room = list.get(place).map(|membership| &membership.room);
-            let delivery = Delivery { item: Item::Message(passed.item()), sequence, room, events };
-            if let ControlFlow::Break(value) = f(delivery) {
-                (self.horizon, self.is_strict) = (horizon, order.is_strict());
-                self.stop(place, &Few::new(), 1);
-                return Short::Over(ControlFlow::Break(value));
-            }
-            let is_over = match passed.next() {
-                Peek::Empty => true,
-                Peek::Item(sequence) => sequence >= horizon,
-                Peek::End => passed.segment().is_open(),
-            };
-            if !is_over {
-                return Short::One(place);
+            match hand_out(ready, room, self.me, horizon, events, count, f) {
+                One::Last => {}
+                One::More => return Short::One(place),
+                One::Special => return Short::More,
+                One::Broken(value) => return Short::Over(self.break_off(place, order, horizon, value)),
             }
         }
         self.read = horizon;
@@ -165,6 +166,41 @@ impl Reader {
     pub(super) fn cross(&mut self, place: usize, order: &Order, horizon: u64) -> bool {
         (self.horizon, self.is_strict) = (horizon, order.is_strict());
         self.step_over(place).is_ok()
+    }
+
+    /// As [`read_short`](Self::read_short), by a reader with many rooms, of which only that at `place` has something.
+    #[inline(always)]
+    pub(super) fn read_wide<B>(
+        &mut self,
+        place: usize,
+        order: &Order,
+        events: &EventTable,
+        count: &mut usize,
+        f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let horizon = self.horizon;
+        let (cursor, list) = self.memberships.cursor_and_list(place);
+        let handed = match cursor.look() {
+            Look::Item(ready) => {
+                let room = list.get(place).map(|membership| &membership.room);
+                match hand_out(ready, room, self.me, horizon, events, count, f) {
+                    One::Last => return self.end_plain(order, horizon),
+                    One::Broken(value) => return self.break_off(place, order, horizon, value),
+                    One::More => 1,
+                    One::Special => 0,
+                }
+            }
+            Look::Empty | Look::End(_) => 0,
+        };
+        self.read_one((place, handed), order, horizon, events, count, f)
+    }
+
+    /// A pass ends with the first message, which was of the room at this place.
+    #[cold]
+    fn break_off<B>(&mut self, place: usize, order: &Order, horizon: u64, value: B) -> ControlFlow<B> {
+        (self.horizon, self.is_strict) = (horizon, order.is_strict());
+        self.stop(place, &Few::new(), 1);
+        ControlFlow::Break(value)
     }
 
     #[cold]
@@ -338,4 +374,34 @@ impl Reader {
         self.look(place);
         self.order_heads();
     }
+}
+
+/// Hands out a message that takes no closer look.
+#[inline(always)]
+fn hand_out<B>(
+    ready: Ready<'_, Entry>,
+    room: Option<&Arc<Topic>>,
+    me: SocketId,
+    horizon: u64,
+    events: &EventTable,
+    count: &mut usize,
+    f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
+) -> One<B> {
+    let sequence = ready.sequence();
+    if !ready.item().is_plain_for(me) {
+        return One::Special;
+    }
+    let passed = ready.pass();
+    *count += 1;
+    if let ControlFlow::Break(value) =
+        f(Delivery { item: Item::Message(passed.item()), sequence, room, events })
+    {
+        return One::Broken(value);
+    }
+    let is_last = match passed.next() {
+        Peek::Empty => true,
+        Peek::Item(sequence) => sequence >= horizon,
+        Peek::End => passed.segment().is_open(),
+    };
+    if is_last { One::Last } else { One::More }
 }

@@ -61,11 +61,24 @@ impl Reader {
 
     /// Arms what has been idle for some time, as far as that needs no waiting. At the end of a pass.
     pub(super) fn cool(&mut self) {
+        let Self { wide: Some(wide), memberships, .. } = self else { return };
+        let mut longest = 0;
+        for hot in &mut wide.hot {
+            let index = memberships.cursors()[hot.place as usize].index();
+            hot.passes = if hot.index == index { hot.passes + 1 } else { 1 };
+            hot.index = index;
+            longest = longest.max(hot.passes);
+        }
+        if longest >= PATIENCE {
+            self.arm_idle();
+        }
+    }
+
+    #[inline(never)]
+    fn arm_idle(&mut self) {
         let Self { wide: Some(wide), memberships, post, .. } = self else { return };
         wide.hot.retain_mut(|hot| {
             let (cursor, membership) = memberships.both_mut(hot.place as usize);
-            hot.passes = if hot.index == cursor.index() { hot.passes + 1 } else { 1 };
-            hot.index = cursor.index();
             if hot.passes >= PATIENCE && !membership.is_armed() && membership.until() == FOREVER {
                 let is_armed = membership.room.try_arm(post, hot.since, cursor);
                 membership.set_armed(is_armed);
