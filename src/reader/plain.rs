@@ -5,8 +5,8 @@
 
 use std::ops::ControlFlow;
 
-use super::memberships::read;
-use super::verdict::{Pass, Verdict, judge};
+use super::memberships::{Membership, read};
+use super::verdict::{Notes, Pass, Verdict, judge};
 use super::{MANY, Reader};
 use crate::defect::{self, Defect};
 use crate::delivery::{Delivery, Item};
@@ -71,11 +71,11 @@ impl Few {
     fn insert(&mut self, sequence: u64, place: usize) {
         let head = sequence << PLACE_BITS | place as u64;
         let mut at = self.len;
-        while at > 0 && self.heads[at - 1] < head {
-            self.heads[at] = self.heads[at - 1];
+        while at > 0 && self.heads[(at - 1) % SPACE] < head {
+            self.heads[at % SPACE] = self.heads[(at - 1) % SPACE];
             at -= 1;
         }
-        self.heads[at] = head;
+        self.heads[at % SPACE] = head;
         self.len += 1;
     }
 
@@ -83,8 +83,8 @@ impl Few {
     #[inline(always)]
     fn pop(&mut self) -> Option<(usize, Option<u64>)> {
         self.len = self.len.checked_sub(1)?;
-        let head = self.heads[self.len];
-        let second = self.heads[..self.len].last().map(|second| second >> PLACE_BITS);
+        let head = self.heads[self.len % SPACE];
+        let second = (self.len > 0).then(|| self.heads[(self.len - 1) % SPACE] >> PLACE_BITS);
         Some((head as usize % SPACE, second))
     }
 
@@ -109,6 +109,7 @@ impl Reader {
                 Peek::Empty => {}
                 Peek::Item(sequence) if sequence < self.horizon => heads.insert(sequence, place),
                 Peek::Item(_) => {}
+                Peek::End if cursor.segment().is_open() => {}
                 Peek::End => ends |= 1 << place,
             }
         }
@@ -291,39 +292,37 @@ impl Reader {
     ) -> ControlFlow<B, Option<usize>> {
         let Pass { me, horizon, .. } = pass;
         let (cursors, list) = self.memberships.cursors_and_list();
-        // The last that was for this reader of those that take a closer look: its other copies are not.
         let mut mine = u64::MAX;
         while let Some((place, second)) = heads.pop() {
             // Copies of one message have the same sequence, so up to and including the second.
             let bound = second.map_or(horizon, |second| horizon.min(second + 1));
-            let (cursor, room) = (&mut cursors[place], &list[place].room);
-            while let Some((sequence, entry)) = cursor.step(bound) {
-                if !entry.is_plain_for(me) {
-                    let is_had = mine == sequence && !defect::is(Defect::UnionTwice);
-                    if is_had {
-                        continue;
-                    }
-                    let verdict = judge(entry, sequence, pass, *count - before, room, list);
-                    if verdict == Verdict::NotMine {
-                        continue;
-                    }
-                    mine = sequence;
-                    if let Verdict::Forgone(why) = verdict {
-                        self.notes.count(why);
-                        continue;
+            let (cursor, room) = (&mut cursors[place], list.get(place).map(|membership| &membership.room));
+            // Published, as it was when it was found.
+            while let Look::Item(ready) = cursor.look() {
+                let sequence = ready.sequence();
+                let passed = ready.pass();
+                let entry = passed.item();
+                let handed = *count - before;
+                let is_mine = entry.is_plain_for(me)
+                    || is_for_me((sequence, entry), &mut mine, (pass, handed), room, list, &mut self.notes);
+                if is_mine {
+                    *count += 1;
+                    let delivery = Delivery { item: Item::Message(entry), sequence, room, events };
+                    if let ControlFlow::Break(value) = f(delivery) {
+                        self.stop(place, heads, *count - before);
+                        return ControlFlow::Break(value);
                     }
                 }
-                *count += 1;
-                let delivery = Delivery { item: Item::Message(entry), sequence, room: Some(room), events };
-                if let ControlFlow::Break(value) = f(delivery) {
-                    self.stop(place, heads, *count - before);
-                    return ControlFlow::Break(value);
+                match passed.next() {
+                    Peek::Item(sequence) if sequence < bound => {}
+                    Peek::Item(sequence) if sequence < horizon => {
+                        heads.insert(sequence, place);
+                        break;
+                    }
+                    Peek::Item(_) | Peek::Empty => break,
+                    Peek::End if passed.segment().is_open() => break,
+                    Peek::End => return ControlFlow::Continue(Some(place)),
                 }
-            }
-            match cursor.peek() {
-                Peek::Item(sequence) if sequence < horizon => heads.insert(sequence, place),
-                Peek::Item(_) | Peek::Empty => {}
-                Peek::End => return ControlFlow::Continue(Some(place)),
             }
         }
         ControlFlow::Continue(None)
@@ -404,4 +403,29 @@ fn hand_out<B>(
         Peek::End => passed.segment().is_open(),
     };
     if is_last { One::Last } else { One::More }
+}
+
+/// Whether a message that takes a closer look is for this reader, and to be handed out. `mine` is the last of these that
+/// was for it: its other copies are not.
+#[inline(always)]
+fn is_for_me(
+    (sequence, entry): (u64, &Entry),
+    mine: &mut u64,
+    (pass, handed): (Pass, usize),
+    room: Option<&Arc<Topic>>,
+    list: &[Membership],
+    notes: &mut Notes,
+) -> bool {
+    let is_had = *mine == sequence && !defect::is(Defect::UnionTwice);
+    let verdict = match room {
+        Some(room) if !is_had => judge(entry, sequence, pass, handed, room, list),
+        _ => Verdict::NotMine,
+    };
+    if verdict != Verdict::NotMine {
+        *mine = sequence;
+    }
+    if let Verdict::Forgone(why) = verdict {
+        notes.count(why);
+    }
+    verdict == Verdict::Mine
 }
