@@ -33,6 +33,10 @@ impl Peer for Floor {
     fn payload(bytes: [u8; PAYLOAD_BYTES]) -> Pointer {
         Box::leak(Box::new(bytes))
     }
+
+    fn bytes(payload: &Pointer) -> &[u8] {
+        &payload[..]
+    }
 }
 
 impl OneRoom for Floor {
@@ -88,6 +92,10 @@ impl Peer for MutexAddWrite {
 
     fn payload(bytes: [u8; PAYLOAD_BYTES]) -> Pointer {
         Floor::payload(bytes)
+    }
+
+    fn bytes(payload: &Pointer) -> &[u8] {
+        &payload[..]
     }
 }
 

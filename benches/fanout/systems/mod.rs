@@ -26,6 +26,8 @@ pub trait Peer {
     type Payload: Clone;
 
     fn payload(bytes: [u8; PAYLOAD_BYTES]) -> Self::Payload;
+
+    fn bytes(payload: &Self::Payload) -> &[u8];
 }
 
 /// Sockets in rooms, each with an inbox of its own.

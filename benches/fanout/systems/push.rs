@@ -36,6 +36,10 @@ impl Peer for Push {
     fn payload(bytes: [u8; PAYLOAD_BYTES]) -> Message {
         Arc::new(bytes)
     }
+
+    fn bytes(payload: &Message) -> &[u8] {
+        &payload[..]
+    }
 }
 
 impl System for Push {

@@ -23,6 +23,10 @@ impl Peer for Roomcast {
     fn payload(bytes: [u8; PAYLOAD_BYTES]) -> Payload {
         Payload::from(bytes)
     }
+
+    fn bytes(payload: &Payload) -> &[u8] {
+        payload.as_bytes().expect("payloads are bytes")
+    }
 }
 
 impl System for Roomcast {

@@ -50,6 +50,10 @@ impl Peer for TokioBroadcast {
     fn payload(bytes: [u8; PAYLOAD_BYTES]) -> Self::Payload {
         Arc::new(bytes)
     }
+
+    fn bytes(payload: &Self::Payload) -> &[u8] {
+        &payload[..]
+    }
 }
 
 impl System for TokioBroadcast {

@@ -59,6 +59,10 @@ impl Peer for TunedPush {
     fn payload(bytes: [u8; PAYLOAD_BYTES]) -> Message {
         Arc::new(bytes)
     }
+
+    fn bytes(payload: &Message) -> &[u8] {
+        &payload[..]
+    }
 }
 
 impl System for TunedPush {

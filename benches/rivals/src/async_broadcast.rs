@@ -29,6 +29,10 @@ impl Peer for AsyncBroadcast {
     fn payload(bytes: [u8; PAYLOAD_BYTES]) -> Message {
         Arc::new(bytes)
     }
+
+    fn bytes(payload: &Message) -> &[u8] {
+        &payload[..]
+    }
 }
 
 impl OneRoom for AsyncBroadcast {

@@ -31,6 +31,10 @@ impl Peer for BevyMessages {
     fn payload(bytes: [u8; PAYLOAD_BYTES]) -> Moved {
         Moved(Arc::new(bytes))
     }
+
+    fn bytes(payload: &Moved) -> &[u8] {
+        &payload.0[..]
+    }
 }
 
 impl OneRoom for BevyMessages {

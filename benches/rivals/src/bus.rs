@@ -30,6 +30,10 @@ impl Peer for Bus {
     fn payload(bytes: [u8; PAYLOAD_BYTES]) -> Message {
         Arc::new(bytes)
     }
+
+    fn bytes(payload: &Message) -> &[u8] {
+        &payload[..]
+    }
 }
 
 impl OneRoom for Bus {

@@ -49,6 +49,10 @@ impl Peer for Socketioxide {
     fn payload(bytes: [u8; PAYLOAD_BYTES]) -> Arc<str> {
         str::from_utf8(&bytes).expect("payloads are text").into()
     }
+
+    fn bytes(payload: &Arc<str>) -> &[u8] {
+        payload.as_bytes()
+    }
 }
 
 impl System for Socketioxide {
