@@ -101,6 +101,7 @@ pub(crate) enum Peek {
 /// What a cursor is at, with a way to step over it.
 pub(crate) enum Look<'a, T> {
     Item(Ready<'a, T>),
+    /// Nothing that is to be stepped over now.
     Empty,
     /// The end of this segment.
     End(&'a SegmentRef<T>),
@@ -433,19 +434,23 @@ impl<T> Cursor<T> {
         unsafe { self.segment.slot(self.index) }.peek()
     }
 
-    /// As [`peek`](Self::peek), with the item itself.
+    /// As [`peek`](Self::peek), with the item itself if its sequence is below `bound`, and as if it were not there if not.
     #[inline(always)]
-    pub(crate) fn look(&mut self) -> Look<'_, T> {
+    pub(crate) fn look(&mut self, bound: u64) -> Look<'_, T> {
         if self.index == self.capacity {
             return Look::End(&self.segment);
         }
         // SAFETY: `index` is below the capacity.
         let slot = unsafe { self.segment.slot(self.index) };
-        match slot.peek() {
-            Peek::Empty => Look::Empty,
-            Peek::End => Look::End(&self.segment),
-            Peek::Item(sequence) => Look::Item(Ready { slot: ptr::from_ref(slot), cursor: self, sequence }),
+        let sequence = slot.sequence.load(Ordering::Acquire);
+        // In an order in which what most slots are takes one comparison, and an item two.
+        if sequence == EMPTY {
+            return Look::Empty;
         }
+        if sequence >= bound {
+            return if sequence == CLOSED { Look::End(&self.segment) } else { Look::Empty };
+        }
+        Look::Item(Ready { slot: ptr::from_ref(slot), cursor: self, sequence })
     }
 
     /// Whether the next item is in this segment, published, and its sequence is below `bound`, which is not 0.

@@ -136,9 +136,8 @@ impl Reader {
         let (cursors, list) = self.memberships.cursors_and_list();
         let mut found = None;
         for (place, cursor) in cursors.iter_mut().enumerate() {
-            match cursor.look() {
+            match cursor.look(horizon) {
                 Look::Empty => {}
-                Look::Item(ready) if ready.sequence() >= horizon => {}
                 Look::Item(ready) if found.is_none() => found = Some((place, ready)),
                 Look::Item(_) => return Short::More,
                 Look::End(segment) if segment.is_open() => {}
@@ -181,7 +180,7 @@ impl Reader {
     ) -> ControlFlow<B> {
         let horizon = self.horizon;
         let (cursor, list) = self.memberships.cursor_and_list(place);
-        let handed = match cursor.look() {
+        let handed = match cursor.look(horizon) {
             Look::Item(ready) => {
                 let room = list.get(place).map(|membership| &membership.room);
                 match hand_out(ready, room, self.me, horizon, events, count, f) {
@@ -298,7 +297,7 @@ impl Reader {
             let bound = second.map_or(horizon, |second| horizon.min(second + 1));
             let (cursor, room) = (&mut cursors[place], list.get(place).map(|membership| &membership.room));
             // Published, as it was when it was found.
-            while let Look::Item(ready) = cursor.look() {
+            while let Look::Item(ready) = cursor.look(bound) {
                 let sequence = ready.sequence();
                 let passed = ready.pass();
                 let entry = passed.item();

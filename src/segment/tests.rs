@@ -154,27 +154,29 @@ fn no_slot_lies_across_two_cache_lines() {
 
 #[test]
 fn what_a_cursor_looks_at_is_passed_once() {
+    const ALL: u64 = u64::MAX - 1;
     let mut writer = SegmentWriter::new(2, Position::default());
     let mut cursor = writer.segment().cursor(0);
-    assert!(matches!(cursor.look(), Look::Empty));
+    assert!(matches!(cursor.look(ALL), Look::Empty));
     writer.push(10, 1);
-    let Look::Item(ready) = cursor.look() else { panic!("one is published") };
+    let Look::Item(ready) = cursor.look(ALL) else { panic!("one is published") };
     assert_eq!((ready.sequence(), *ready.item()), (10, 1));
     let _ = ready; // a look alone moves nothing
     assert_eq!(cursor.index(), 0);
-    let Look::Item(ready) = cursor.look() else { panic!("it is still there") };
+    assert!(matches!(cursor.look(10), Look::Empty) && matches!(cursor.look(11), Look::Item(_)));
+    let Look::Item(ready) = cursor.look(ALL) else { panic!("it is still there") };
     let passed = ready.pass();
     assert_eq!((*passed.item(), passed.next()), (1, Peek::Empty));
     writer.push(12, 2);
     assert_eq!(passed.next(), Peek::Item(12));
-    let Look::Item(ready) = cursor.look() else { panic!("the second is published") };
+    let Look::Item(ready) = cursor.look(ALL) else { panic!("the second is published") };
     assert_eq!(*ready.item(), 2);
     let passed = ready.pass();
     assert_eq!((passed.next(), passed.segment().is_open()), (Peek::End, true));
     writer.rotate(2, Position { messages: 2, bytes: 0 });
-    assert!(matches!(cursor.look(), Look::End(segment) if !segment.is_open()));
+    assert!(matches!(cursor.look(ALL), Look::End(segment) if !segment.is_open()));
     writer.rotate(1, Position { messages: 2, bytes: 0 });
     let Next::Segment(next) = cursor.segment().next() else { panic!("there is a next one") };
     drop(cursor.enter(next));
-    assert!(matches!(cursor.look(), Look::End(_)), "closed before it had any");
+    assert!(matches!(cursor.look(ALL), Look::End(_)), "closed before it had any");
 }
