@@ -101,6 +101,7 @@ impl Inbox {
     /// });
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline(always)]
     pub fn drain(&mut self, mut deliver: impl FnMut(Delivery<'_>)) -> usize {
         let mut count = 0;
         let ControlFlow::Continue(()) =
@@ -349,7 +350,7 @@ impl Inbox {
 
     /// As [`try_drain`](Self::try_drain), and counts the deliveries. With `rest_only`, if there was a drain that has
     /// stopped, goes on to the end of that, and arms nothing: another drain is to follow.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn drain_counting<B>(
         &mut self,
         rest_only: bool,

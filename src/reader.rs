@@ -66,23 +66,30 @@ const FEW: usize = if IS_MODEL { 2 } else { 16 };
 /// Stands for a number of letters: the mailbox is to be looked into, whatever there were.
 const NOT_COUNTED: u64 = u64::MAX;
 
-/// What a plain pass touches comes first.
+/// What a short pass touches comes first, as little as it is: with many sockets that is most of what a drain costs.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Reader {
-    /// How many letters there were in the namespace when the mailbox was last found empty, or emptied.
-    letters: u64,
-    /// The pass delivers what is below.
-    horizon: u64,
+    /// The same as `letters`, if the next pass may be a [short](plain::Short) one: that is plain, and there are few rooms.
+    /// If not, [`NOT_COUNTED`]: so one comparison tells all there is to know.
+    short_at: u64,
     /// All below is read, in this pass.
     read: u64,
     me: SocketId,
+    /// How many deliveries were handed out, gaps included.
+    deliveries: u64,
+    /// What it has done without, though it was for it; and whether there is something to [do](Self::take_due).
+    notes: Notes,
+    memberships: Memberships,
+    /// The pass delivers what is below.
+    horizon: u64,
+    /// How many letters there were in the namespace when the mailbox was last found empty, or emptied.
+    letters: u64,
     /// Whether the next pass is plain, unless the mailbox holds something.
     is_plain: bool,
     in_pass: bool,
     /// Whether somebody wants to know how far it has read.
     is_strict: bool,
-    memberships: Memberships,
     wide: Option<Box<Wide>>,
     post: Arc<Post>,
     /// What a special pass is at, once one has found something.
@@ -91,10 +98,6 @@ pub(crate) struct Reader {
     left: u32,
     /// How many messages of this pass were handed out one by one.
     handed: u32,
-    /// What it has done without, though it was for it; and whether there is something to [do](Self::take_due).
-    notes: Notes,
-    /// How many deliveries were handed out, gaps included.
-    deliveries: u64,
     /// Where the last delivery came from.
     last: Option<Last>,
     /// What a reader that is polled, has few rooms and loses nothing does not have.
@@ -149,7 +152,7 @@ enum Last {
 impl Reader {
     pub(crate) fn new(post: Arc<Post>) -> Self {
         Self {
-            letters: NOT_COUNTED,
+            short_at: NOT_COUNTED,
             horizon: 0,
             read: 0,
             me: post.id(),
@@ -160,6 +163,7 @@ impl Reader {
             wide: None,
             post,
             heads: None,
+            letters: NOT_COUNTED,
             left: 0,
             handed: 0,
             notes: Notes::default(),
@@ -244,7 +248,7 @@ impl Reader {
     ) -> ControlFlow<B> {
         // What `f` emits is beyond it, also while an older pass comes to its end.
         let mut horizon = order.horizon();
-        if self.is_plain && self.wide.is_none() && order.letters() == self.letters {
+        if order.letters() == self.short_at {
             if defect::is(Defect::LateHorizon) {
                 horizon = order.horizon();
             }
@@ -386,9 +390,15 @@ impl Reader {
                 self.take_changes();
             }
         }
+        self.short_at = if self.is_plain && self.wide.is_none() { letters } else { NOT_COUNTED };
         if defect::is(Defect::LateHorizon) {
             self.horizon = order.horizon();
         }
+    }
+
+    /// The next pass is not plain.
+    fn be_special(&mut self) {
+        (self.is_plain, self.short_at) = (false, NOT_COUNTED);
     }
 
     /// Tells those who want to know how far it has read.

@@ -23,7 +23,7 @@ impl Reader {
             return Sleep::Awake;
         }
         if !self.post.sleep(wake) {
-            self.letters = NOT_COUNTED; // it was left, and may be counted later
+            (self.letters, self.short_at) = (NOT_COUNTED, NOT_COUNTED); // it was left, and may be counted later
             return Sleep::Awake;
         }
         if self.rare.as_ref().is_some_and(|rare| rare.cut.is_some()) {

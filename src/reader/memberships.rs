@@ -18,6 +18,7 @@ use crate::topic::{Before, Topic};
 
 /// In joining order. A membership stays at its place until some are [forgotten](Self::retain).
 #[derive(Debug)]
+#[repr(C)] // what a pass walks over comes first
 pub(super) struct Memberships {
     cursors: SmallVec<[Cursor<Entry>; 2]>,
     /// As many, and in the same order.

@@ -365,7 +365,8 @@ impl Reader {
         self.handed = handed as u32;
         self.read = self.read.max(self.read_below(place));
         self.account();
-        (self.in_pass, self.is_plain) = (true, false);
+        self.in_pass = true;
+        self.be_special();
         let heads = self.heads.get_or_insert_default();
         heads.clear();
         others.iter().for_each(|(sequence, place)| heads.push(sequence, place));

@@ -30,7 +30,8 @@ impl Reader {
             }
             None => (0..self.memberships.len()).for_each(|place| self.look(place)),
         }
-        (self.in_pass, self.is_plain) = (true, false);
+        self.in_pass = true;
+        self.be_special();
         if self.order_heads() && self.rare.as_ref().is_none_or(|rare| rare.gap.is_none()) {
             self.finish();
         }
@@ -219,7 +220,7 @@ impl Reader {
         if old.give_back() == 1 && !membership.room.try_trim() {
             let since = membership.since();
             self.rare().untrimmed.push(since);
-            self.is_plain = false;
+            self.be_special();
         }
     }
 

@@ -87,7 +87,7 @@ impl System for Push {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn drain(&self, socket: &mut Socket) -> Tally {
         let mut tally = Tally::default();
         for payload in socket.inbox.try_iter() {

@@ -69,7 +69,7 @@ impl System for Roomcast {
         room.emit_from(sender.socket(), &self.event, payload.clone()).expect("it is connected");
     }
 
-    #[inline]
+    #[inline(always)]
     fn drain(&self, inbox: &mut Inbox) -> Tally {
         let mut sum = 0_u64;
         let deliveries = inbox.drain(|delivery| {

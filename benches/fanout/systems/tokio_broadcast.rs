@@ -98,7 +98,7 @@ impl System for TokioBroadcast {
         room.sender.send(message).unwrap_or_else(|_| panic!("there are receivers"));
     }
 
-    #[inline]
+    #[inline(always)]
     fn drain(&self, socket: &mut Socket) -> Tally {
         let mut tally = std::mem::take(&mut socket.left);
         for (_, receiver) in &mut socket.receivers {

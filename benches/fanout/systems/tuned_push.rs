@@ -108,7 +108,7 @@ impl System for TunedPush {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn drain(&self, socket: &mut u32) -> Tally {
         let mut tally = Tally::default();
         for payload in self.queues[*socket as usize].lock().messages.drain(..) {
