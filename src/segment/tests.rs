@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use super::*;
 
 /// Published sequences and items, from a cursor on, over as many segments as there are.
