@@ -5,13 +5,14 @@
 //! # A pass
 //!
 //! Reading goes in passes. One begins by loading the horizon, then takes in what the mailbox holds, and
-//! then looks **once** where each cursor stands. From there on it depends on nothing that changes: all that it
+//! then looks where each cursor stands. From there on it depends on nothing that changes: all that it
 //! delivers is below the horizon, and whatever joins or leaves afterwards has a sequence above. So a
 //! pass may stop after any delivery and go on later. When it has delivered everything, rooms that were left are
 //! forgotten.
 //!
-//! *One look at each room.* A room in which a pass has found nothing, or nothing more, is not looked at again in
-//! that pass: what has appeared in it since may have a sequence below what has been delivered from others.
+//! *One look at each room.* Once a pass has handed out a message, a room in which it has found nothing, or nothing more,
+//! is not looked at again in that pass: what has appeared in it since may have a sequence below what has been delivered
+//! from others. Until then it may look again.
 //!
 //! Each cursor moves before its message is handed out: a message whose callback panicked counts as
 //! delivered.
@@ -70,8 +71,8 @@ const NOT_COUNTED: u64 = u64::MAX;
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Reader {
-    /// The same as `letters`, if the next pass may be a [short](plain::Short) one: that is plain, and there are few rooms.
-    /// If not, [`NOT_COUNTED`]: so one comparison tells all there is to know.
+    /// Either the same as `letters`, and then the next pass is plain and there are few rooms, unless more letters were left
+    /// since: it may be a [short](plain::Short) one. Or [`NOT_COUNTED`]. So one comparison tells all there is to know.
     short_at: u64,
     /// All below is read, in this pass.
     read: u64,
@@ -249,14 +250,16 @@ impl Reader {
         // What `f` emits is beyond it, also while an older pass comes to its end.
         let mut horizon = order.horizon();
         if order.letters() == self.short_at {
+            debug_assert!(self.is_plain && !self.in_pass && self.wide.is_none());
+            debug_assert_eq!(self.short_at, self.letters);
             if defect::is(Defect::LateHorizon) {
                 horizon = order.horizon();
             }
             loop {
                 match self.read_short(order, horizon, events, count, &mut f) {
                     Short::Over(flow) => return flow,
-                    Short::One(place) => {
-                        return self.read_one((place, 1), order, horizon, events, count, &mut f);
+                    Short::One(place, handed) => {
+                        return self.read_one((place, handed), order, horizon, events, count, &mut f);
                     }
                     Short::End(place) if self.cross(place, order, horizon) => {}
                     Short::End(_) | Short::More => break,

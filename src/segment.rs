@@ -1,4 +1,5 @@
-//! One fixed block of log slots, and the link to the block after it. With its [cursor], the only files with `unsafe`.
+//! One fixed block of log slots, and the link to the block after it. This file and its [cursor] are the only ones with
+//! `unsafe`.
 //!
 //! A segment has **one writer** ([`SegmentWriter`], not `Clone`, used under the log's lock) and any
 //! number of readers, each holding a counted reference ([`SegmentRef`]).
@@ -344,9 +345,7 @@ impl<T> Slot<T> {
             sequence => Some((sequence, self.item.with(|cell| unsafe { (*cell).assume_init_ref() }))),
         }
     }
-}
 
-impl<T> Slot<T> {
     /// What this slot is to a cursor.
     #[inline(always)]
     fn peek(&self) -> Peek {

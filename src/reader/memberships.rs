@@ -123,7 +123,7 @@ impl Memberships {
     }
 
     /// Finds the one of the rooms at these places that has something to read below this horizon. A look at each, and no
-    /// more: whose segment is at its end is said to be one of several.
+    /// more: one that has another segment is said to be one of several.
     pub(super) fn find_at(&self, places: impl Iterator<Item = usize>, horizon: u64) -> Found {
         let mut found = Found::Nothing;
         for place in places {
@@ -131,6 +131,7 @@ impl Memberships {
                 Peek::Empty => {}
                 Peek::Item(sequence) if sequence >= horizon => {}
                 Peek::Item(_) if found == Found::Nothing => found = Found::One(place),
+                Peek::End if self.cursors[place].segment().is_open() => {}
                 Peek::Item(_) | Peek::End => return Found::More,
             }
         }

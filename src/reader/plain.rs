@@ -2,6 +2,9 @@
 //!
 //! All its state but the cursors is on the stack, so that a pass which finds nothing, or reads one room, writes next
 //! to nothing. When it cannot go on as it is, what is left becomes a special pass.
+//!
+//! Nearly all plain passes are [short](Short): there is nothing, or one message in one room. Only that is inlined where a
+//! drain is called; with more beside it, the optimiser has no registers left for it.
 
 use std::ops::ControlFlow;
 
@@ -36,8 +39,8 @@ const _: () = assert!(MANY <= SPACE, "all rooms of a reader that is not wide hav
 #[derive(Debug)]
 pub(super) enum Short<B> {
     Over(ControlFlow<B>),
-    /// One message was read of the room at this place, and there are more: in this room only.
-    One(usize),
+    /// Only the room at this place has anything, or more. So many of its messages were read, one at most.
+    One(usize, usize),
     /// Nothing was read, as the room at this place has another segment.
     End(usize),
     /// Nothing was read.
@@ -45,10 +48,10 @@ pub(super) enum Short<B> {
 }
 
 /// What has become of a message that was alone when it was found.
-enum One<B> {
+enum Alone<B> {
     /// Handed out, and nothing follows.
     Last,
-    /// Handed out.
+    /// Handed out, and there may be more.
     More,
     /// Not handed out: it takes a closer look.
     Special,
@@ -69,6 +72,7 @@ impl Few {
     /// Adds the room at this place, of which there are less than [`SPACE`] others.
     #[inline(always)]
     fn insert(&mut self, sequence: u64, place: usize) {
+        debug_assert!(self.len < SPACE);
         let head = sequence << PLACE_BITS | place as u64;
         let mut at = self.len;
         while at > 0 && self.heads[(at - 1) % SPACE] < head {
@@ -148,10 +152,10 @@ impl Reader {
             // Not by index: who does not ask for the room does without the check, too.
             let room = list.get(place).map(|membership| &membership.room);
             match hand_out(ready, room, self.me, horizon, events, count, f) {
-                One::Last => {}
-                One::More => return Short::One(place),
-                One::Special => return Short::More,
-                One::Broken(value) => return Short::Over(self.break_off(place, order, horizon, value)),
+                Alone::Last => {}
+                Alone::More => return Short::One(place, 1),
+                Alone::Special => return Short::One(place, 0),
+                Alone::Broken(value) => return Short::Over(self.break_off(place, order, horizon, value)),
             }
         }
         self.read = horizon;
@@ -184,10 +188,10 @@ impl Reader {
             Look::Item(ready) => {
                 let room = list.get(place).map(|membership| &membership.room);
                 match hand_out(ready, room, self.me, horizon, events, count, f) {
-                    One::Last => return self.end_plain(order, horizon),
-                    One::Broken(value) => return self.break_off(place, order, horizon, value),
-                    One::More => 1,
-                    One::Special => 0,
+                    Alone::Last => return self.end_plain(order, horizon),
+                    Alone::Broken(value) => return self.break_off(place, order, horizon, value),
+                    Alone::More => 1,
+                    Alone::Special => 0,
                 }
             }
             Look::Empty | Look::End(_) => 0,
@@ -195,7 +199,7 @@ impl Reader {
         self.read_one((place, handed), order, horizon, events, count, f)
     }
 
-    /// A pass ends with the first message, which was of the room at this place.
+    /// A pass stops at the first message, which was of the room at this place.
     #[cold]
     fn break_off<B>(&mut self, place: usize, order: &Order, horizon: u64, value: B) -> ControlFlow<B> {
         (self.horizon, self.is_strict) = (horizon, order.is_strict());
@@ -203,6 +207,7 @@ impl Reader {
         ControlFlow::Break(value)
     }
 
+    /// Tells those who want to know that all is read, and has it accounted for if anybody asks how far all are.
     #[cold]
     fn tell(&mut self, order: &Order) {
         self.post.set_progress(self.read);
@@ -385,24 +390,24 @@ fn hand_out<B>(
     events: &EventTable,
     count: &mut usize,
     f: &mut impl FnMut(Delivery<'_>) -> ControlFlow<B>,
-) -> One<B> {
+) -> Alone<B> {
     let sequence = ready.sequence();
     if !ready.item().is_plain_for(me) {
-        return One::Special;
+        return Alone::Special;
     }
     let passed = ready.pass();
     *count += 1;
     if let ControlFlow::Break(value) =
         f(Delivery { item: Item::Message(passed.item()), sequence, room, events })
     {
-        return One::Broken(value);
+        return Alone::Broken(value);
     }
     let is_last = match passed.next() {
         Peek::Empty => true,
         Peek::Item(sequence) => sequence >= horizon,
         Peek::End => passed.segment().is_open(),
     };
-    if is_last { One::Last } else { One::More }
+    if is_last { Alone::Last } else { Alone::More }
 }
 
 /// Whether a message that takes a closer look is for this reader, and to be handed out. `mine` is the last of these that

@@ -74,6 +74,7 @@ impl Reader {
         }
     }
 
+    /// Arms those that were idle long enough.
     #[inline(never)]
     fn arm_idle(&mut self) {
         let Self { wide: Some(wide), memberships, post, .. } = self else { return };

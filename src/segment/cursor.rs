@@ -53,7 +53,8 @@ pub(crate) struct Ready<'a, T> {
 pub(crate) struct Passed<'a, T>(Ready<'a, T>);
 
 impl<T> Cursor<T> {
-    /// The capacity is the segment's own, and `index` at most that.
+    /// For the segment's own code alone, as all that is read depends on it: the capacity is that of the segment, and
+    /// `index` at most that.
     pub(super) fn at(segment: SegmentRef<T>, index: u32, capacity: u32) -> Self {
         debug_assert!(index <= capacity);
         Self { segment, index, capacity }
@@ -62,7 +63,7 @@ impl<T> Cursor<T> {
     /// What is next in this segment. One load.
     #[inline(always)]
     pub(crate) fn peek(&self) -> Peek {
-        if self.index == self.capacity || defect::is(Defect::SegmentEdge) && self.index + 1 == self.capacity {
+        if self.is_past_end() {
             return Peek::End;
         }
         // SAFETY: `index` is below the capacity.
@@ -72,7 +73,7 @@ impl<T> Cursor<T> {
     /// As [`peek`](Self::peek), with the item itself if its sequence is below `bound`, and as if it were not there if not.
     #[inline(always)]
     pub(crate) fn look(&mut self, bound: u64) -> Look<'_, T> {
-        if self.index == self.capacity {
+        if self.is_past_end() {
             return Look::End(&self.segment);
         }
         // SAFETY: `index` is below the capacity.
@@ -86,6 +87,12 @@ impl<T> Cursor<T> {
             return if sequence == CLOSED { Look::End(&self.segment) } else { Look::Empty };
         }
         Look::Item(Ready { slot: ptr::from_ref(slot), cursor: self, sequence })
+    }
+
+    /// Whether all slots of this segment are passed.
+    #[inline(always)]
+    fn is_past_end(&self) -> bool {
+        self.index == self.capacity || defect::is(Defect::SegmentEdge) && self.index + 1 == self.capacity
     }
 
     /// Whether the next item is in this segment, published, and its sequence is below `bound`, which is not 0.
