@@ -177,7 +177,7 @@ describe("the page", () => {
     await ann.isMember("garden", "Ann");
     await server.stop("SIGKILL");
     await ann.isInState("reconnecting");
-    assert.ok(await ann.page.locator("#send").isDisabled());
+    await ann.page.locator("#send:disabled").waitFor(); // with the next frame
     server = await startServer("--port", server.port);
     await ann.isInState("connected");
     await ann.isMember("garden", "Ann");
