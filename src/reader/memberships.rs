@@ -12,7 +12,7 @@ use crate::defect::{self, Defect};
 use crate::delivery::Gap;
 use crate::entry::Entry;
 use crate::growth::make_room;
-use crate::segment::{Cursor, Next, Peek, Position, SegmentWriter};
+use crate::segment::{Cursor, Look, Next, Peek, Position, SegmentWriter};
 use crate::sync::Arc;
 use crate::topic::{Before, Topic};
 
@@ -295,18 +295,22 @@ pub(super) fn read(
     mut f: impl FnMut(u64, &Entry, &Arc<Topic>) -> ControlFlow<()>,
 ) -> (usize, bool) {
     let from = cursor.index();
-    let mut is_special = false;
+    let mut is_special;
     // Alone, as messages are where everybody reads along: that takes no search for the end.
-    match cursor.step(bound) {
-        None => return (0, cursor.is_at_end()),
-        Some((sequence, entry)) if !pass.is_past && entry.is_plain_for(pass.me) => {
-            let is_over = f(sequence, entry, room).is_break();
-            match cursor.peek() {
-                Peek::Item(sequence) if sequence < bound && !is_over => {}
-                next => return (1, next == Peek::End),
+    match cursor.look(bound) {
+        Look::Empty => return (0, false),
+        Look::End(_) => return (0, true),
+        Look::Item(ready) => {
+            let (sequence, passed) = (ready.sequence(), ready.pass());
+            is_special = pass.is_past || !passed.item().is_plain_for(pass.me);
+            if !is_special {
+                let is_over = f(sequence, passed.item(), room).is_break();
+                match passed.next() {
+                    Peek::Item(sequence) if sequence < bound && !is_over => {}
+                    next => return (1, next == Peek::End),
+                }
             }
         }
-        Some(_) => is_special = true,
     }
     let mut skipped = 0;
     loop {

@@ -158,10 +158,7 @@ impl Reader {
                 Alone::Broken(value) => return Short::Over(self.break_off(place, order, horizon, value)),
             }
         }
-        self.read = horizon;
-        if order.is_strict() {
-            self.tell(order);
-        }
+        self.end_short(order, horizon);
         Short::Over(ControlFlow::Continue(()))
     }
 
@@ -308,7 +305,7 @@ impl Reader {
                 let entry = passed.item();
                 let handed = *count - before;
                 let is_mine = entry.is_plain_for(me)
-                    || is_for_me((sequence, entry), &mut mine, (pass, handed), room, list, &mut self.notes);
+                    || is_for_me((sequence, entry), &mut mine, (pass, handed), place, list, &mut self.notes);
                 if is_mine {
                     *count += 1;
                     let delivery = Delivery { item: Item::Message(entry), sequence, room, events };
@@ -335,14 +332,20 @@ impl Reader {
     /// Everything below this horizon is read.
     #[inline(always)]
     pub(super) fn end_plain<B>(&mut self, order: &Order, horizon: u64) -> ControlFlow<B> {
-        self.read = horizon;
-        if order.is_strict() {
-            self.tell(order);
-        }
+        self.end_short(order, horizon);
         if self.wide.is_some() {
             self.cool();
         }
         ControlFlow::Continue(())
+    }
+
+    /// As [`end_plain`](Self::end_plain), by a reader with few rooms.
+    #[inline(always)]
+    fn end_short(&mut self, order: &Order, horizon: u64) {
+        self.read = horizon;
+        if order.is_strict() {
+            self.tell(order);
+        }
     }
 
     /// Goes on to the next segment of the room at this place, and returns the sequence of its first message, if that
@@ -410,22 +413,22 @@ fn hand_out<B>(
     if is_last { Alone::Last } else { Alone::More }
 }
 
-/// Whether a message that takes a closer look is for this reader, and to be handed out. `mine` is the last of these that
+/// Whether a message of the room at this place that takes a closer look is for this reader, and to be handed out. `mine` is the last of these that
 /// was for it: its other copies are not.
 #[inline(always)]
 fn is_for_me(
     (sequence, entry): (u64, &Entry),
     mine: &mut u64,
     (pass, handed): (Pass, usize),
-    room: Option<&Arc<Topic>>,
+    place: usize,
     list: &[Membership],
     notes: &mut Notes,
 ) -> bool {
     let is_had = *mine == sequence && !defect::is(Defect::UnionTwice);
-    let verdict = match room {
-        Some(room) if !is_had => judge(entry, sequence, pass, handed, room, list),
-        _ => Verdict::NotMine,
-    };
+    if is_had {
+        return false;
+    }
+    let verdict = judge(entry, sequence, pass, handed, &list[place].room, list);
     if verdict != Verdict::NotMine {
         *mine = sequence;
     }

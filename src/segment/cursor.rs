@@ -95,37 +95,18 @@ impl<T> Cursor<T> {
         self.index == self.capacity || defect::is(Defect::SegmentEdge) && self.index + 1 == self.capacity
     }
 
-    /// Whether the next item is in this segment, published, and its sequence is below `bound`, which is not 0.
-    #[inline(always)]
-    pub(crate) fn is_below(&self, bound: u64) -> bool {
-        // SAFETY: the index is checked to be below the capacity.
-        self.index < self.capacity && unsafe { self.segment.slot(self.index) }.is_below(bound)
-    }
-
     /// Whether there will never be more in this segment. One load.
     #[inline(always)]
     pub(crate) fn is_at_end(&self) -> bool {
         self.peek() == Peek::End
     }
 
-    /// Steps over the next item, if it is in this segment, published, and its sequence is below `bound`, which
-    /// is not 0.
-    #[inline(always)]
-    pub(crate) fn step(&mut self, bound: u64) -> Option<(u64, &T)> {
-        if !self.is_below(bound) {
-            return None;
-        }
-        self.index += 1;
-        // SAFETY: below the capacity, and seen published with `Acquire`.
-        Some(unsafe { self.segment.slot(self.index - 1).settled() })
-    }
-
     /// Steps over the published items of this segment whose sequences are below `bound`, which is not 0,
-    /// and hands each to `f`, until that breaks. Returns the sequence of the last one.
+    /// and hands each to `f`, until that breaks.
     ///
     /// An item counts as stepped over before `f` is called with it: also if `f` panics.
     #[inline(always)]
-    pub(crate) fn walk(&mut self, bound: u64, mut f: impl FnMut(u64, &T) -> ControlFlow<()>) -> Option<u64> {
+    pub(crate) fn walk(&mut self, bound: u64, mut f: impl FnMut(u64, &T) -> ControlFlow<()>) {
         /// Writes the index back once, however the loop ends: the loop itself counts nothing.
         struct Walk<'a, T> {
             slots: std::slice::Iter<'a, Slot<T>>,
@@ -154,10 +135,6 @@ impl<T> Cursor<T> {
                 break;
             }
         }
-        drop(walk);
-        let last = slots[..(self.index - from) as usize].last()?;
-        // SAFETY: as above.
-        Some(unsafe { last.settled() }.0)
     }
 
     /// The index after the last published item whose sequence is below `bound`, as seen with `Acquire`.
